@@ -1,0 +1,186 @@
+//! Ed25519 (RFC 8032), strict: one signature has one encoding, and no key verifies
+//! what nobody signed.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use ed25519_dalek::Signer;
+use rand_core::CryptoRng;
+
+use super::{InvalidKey, Label, Secret};
+
+/// The signature was not made by this key over these bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature is wrong")]
+pub(crate) struct BadSignature;
+
+/// A public key: canonical and not weak. Decompressed once, when it is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VerifyingKey(ed25519_dalek::VerifyingKey);
+
+impl VerifyingKey {
+    /// Checks 32 bytes from anywhere.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidKey> {
+        const WHAT: InvalidKey = InvalidKey("Ed25519 public key");
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| WHAT)?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| WHAT)?;
+        // A second encoding of the same point decompresses too: encode and compare.
+        if key.is_weak() || key.to_edwards().compress().to_bytes() != bytes {
+            return Err(WHAT);
+        }
+        Ok(Self(key))
+    }
+
+    /// Its 32 bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// Checks a signature over `label || 0x00 || message`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSignature`]: refuse whatever it stands on.
+    pub(crate) fn verify(
+        &self,
+        label: Label,
+        message: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        self.verify_unlabelled(&labelled(label, message), signature)
+    }
+
+    pub(super) fn verify_unlabelled(
+        &self,
+        message: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
+        self.0.verify_strict(message, &signature.0).map_err(|_| BadSignature)
+    }
+}
+
+impl Hash for VerifyingKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifyingKey(")?;
+        self.as_bytes().iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("…)")
+    }
+}
+
+/// A private key, with its public half.
+pub(crate) struct SigningKey {
+    seed: Secret<32>,
+    key: ed25519_dalek::SigningKey,
+}
+
+impl SigningKey {
+    /// A fresh key.
+    pub(crate) fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        Self::from_seed(Secret::random(rng))
+    }
+
+    /// The key of this seed (RFC 8032, section 5.1.5).
+    pub(crate) fn from_seed(seed: Secret<32>) -> Self {
+        Self { key: ed25519_dalek::SigningKey::from_bytes(seed.expose()), seed }
+    }
+
+    /// The seed, for a stored record.
+    pub(crate) fn seed(&self) -> &Secret<32> {
+        &self.seed
+    }
+
+    /// The public half.
+    pub(crate) fn verifying_key(&self) -> VerifyingKey {
+        VerifyingKey(self.key.verifying_key())
+    }
+
+    /// Signs `label || 0x00 || message`.
+    pub(crate) fn sign(&self, label: Label, message: &[u8]) -> Signature {
+        Signature(self.key.sign(&labelled(label, message)))
+    }
+}
+
+/// A signature: 64 bytes, not checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signature(ed25519_dalek::Signature);
+
+impl Signature {
+    /// The signature with these bytes.
+    pub(crate) fn from_bytes(bytes: &[u8; 64]) -> Self {
+        Self(ed25519_dalek::Signature::from_bytes(bytes))
+    }
+
+    /// Its 64 bytes.
+    pub(crate) fn to_bytes(self) -> [u8; 64] {
+        self.0.to_bytes()
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signature(..)")
+    }
+}
+
+/// What a signature with this label covers.
+fn labelled(label: Label, message: &[u8]) -> Vec<u8> {
+    [label.as_bytes(), &[0], message].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (SigningKey, VerifyingKey) {
+        let key = SigningKey::from_seed(Secret::copy_from(&[5; 32]));
+        let public = key.verifying_key();
+        (key, public)
+    }
+
+    #[test]
+    fn a_signature_counts_for_its_label_message_and_key_only() {
+        let (key, public) = pair();
+        let signature = key.sign(Label::PREKEY, b"message");
+        assert!(public.verify(Label::PREKEY, b"message", &signature).is_ok());
+        assert!(public.verify(Label::DEVICE_LIST, b"message", &signature).is_err());
+        assert!(public.verify(Label::PREKEY, b"massage", &signature).is_err());
+        let other = SigningKey::from_seed(Secret::copy_from(&[6; 32])).verifying_key();
+        assert!(other.verify(Label::PREKEY, b"message", &signature).is_err());
+    }
+
+    #[test]
+    fn weak_keys_and_second_encodings_are_refused() {
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut non_canonical_one = [0xff; 32];
+        non_canonical_one[0] = 0xee;
+        non_canonical_one[31] = 0x7f;
+        for key in [[0; 32], one, non_canonical_one] {
+            assert!(VerifyingKey::from_bytes(&key).is_err());
+        }
+    }
+
+    #[test]
+    fn a_signature_with_the_group_order_added_is_refused() {
+        // L, little-endian.
+        let order = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
+            0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        ];
+        let (key, public) = pair();
+        let mut bytes = key.sign(Label::PREKEY, b"m").to_bytes();
+        let mut carry = 0;
+        for (byte, add) in bytes[32..].iter_mut().zip(order) {
+            let sum = u16::from(*byte) + u16::from(add as u8) + carry;
+            *byte = sum as u8;
+            carry = sum >> 8;
+        }
+        assert!(public.verify(Label::PREKEY, b"m", &Signature::from_bytes(&bytes)).is_err());
+    }
+}

@@ -1,0 +1,80 @@
+//! Every label of the protocol, in one table (SPEC.md, section 2.3).
+
+/// The purpose of a derivation, a hash or a signature. No two purposes share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Label(&'static str);
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        impl Label {
+            $($(#[$doc])* pub(crate) const $name: Self = Self(concat!("subrosa/1 ", $text));)*
+
+            /// All of them.
+            #[cfg(test)]
+            const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+labels! {
+    /// The start of every handshake's transcript (5.2).
+    SUITE = "X25519 Ed25519 ML-KEM-768 SHA-256 ChaCha20-Poly1305";
+    /// A device's proof that it agrees to be listed (3.2).
+    DEVICE_ENTRY = "device entry";
+    /// The account key's signature over a device list, and the list's hash (3.3).
+    DEVICE_LIST = "device list";
+    /// The pair of device lists that a message goes by (3.4).
+    VIEW = "view";
+    /// One half of a safety number (3.5).
+    SAFETY_NUMBER = "safety number";
+    /// Both private halves of a prekey from its seed (4.1).
+    PREKEY_HALVES = "prekey halves";
+    /// The signature over a prekey, and its id (4.2).
+    PREKEY = "prekey";
+    /// `MixKey` (5.2).
+    HANDSHAKE_KEY = "handshake key";
+    /// Stands in the transcript where a one-time prekey would (5.2).
+    NO_ONE_TIME_PREKEY = "no one-time prekey";
+    /// The keys that a handshake gives to a session (5.2).
+    SESSION = "session";
+    /// The hash that names a handshake (5.4).
+    HANDSHAKE_ID = "handshake id";
+    /// `KDF_RK` (6.2).
+    ROOT = "root";
+    /// Tag key and mask key from a header key (6.3).
+    HEADER = "header";
+    /// The AEAD key of a message from its message key and salt (6.3).
+    MESSAGE = "message";
+    /// The confirmation behind a post-quantum ciphertext (6.6).
+    PQ_CONFIRM = "pq confirm";
+    /// The secret of a post-quantum epoch (6.6).
+    PQ_SECRET = "pq secret";
+}
+
+impl Label {
+    /// Its bytes.
+    #[inline]
+    pub(crate) const fn as_bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// The input of `HMAC` in `KDF_CK` that gives a message key (6.2).
+pub(super) const MESSAGE_KEY_INPUT: &[u8] = &[1];
+
+/// The input of `HMAC` in `KDF_CK` that gives the next chain key (6.2).
+pub(super) const CHAIN_KEY_INPUT: &[u8] = &[2];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn labels_are_distinct_and_none_is_the_start_of_another_with_its_terminator() {
+        let distinct: HashSet<_> = Label::ALL.iter().map(|label| label.as_bytes()).collect();
+        assert_eq!(distinct.len(), Label::ALL.len());
+        assert!(distinct.iter().all(|label| !label.contains(&0)));
+    }
+}

@@ -1,0 +1,164 @@
+//! What a directory answers, and the check that cannot be skipped (SPEC.md, section 4.3).
+
+use super::HandshakeError;
+use super::prekey::VerifiedPrekey;
+use crate::address::{Address, DeviceId, UserId};
+use crate::crypto::{DhPublicKey, VerifyingKey};
+use crate::identity::{AccountKey, DeviceList};
+use crate::timestamp::Timestamp;
+use crate::wire::{self, PrekeyKind, SignedDeviceList, SignedPrekey};
+
+/// What a device has published, as a directory hands it out.
+#[derive(Debug, Clone, Copy)]
+pub struct DevicePrekeys<'a> {
+    /// Which device of the account.
+    pub device: DeviceId,
+    /// Its signed prekey.
+    pub signed: &'a SignedPrekey,
+    /// A one-time prekey, to be handed out this once; `None` if there are none left.
+    pub one_time: Option<&'a SignedPrekey>,
+}
+
+/// A directory's answer, decoded and not verified.
+#[derive(Debug, Clone)]
+pub struct PrekeyBundle(wire::Bundle);
+
+impl PrekeyBundle {
+    /// Puts an answer together; whoever does need not hold any key.
+    #[must_use]
+    pub fn assemble(list: &SignedDeviceList, devices: &[DevicePrekeys<'_>]) -> Self {
+        let devices = devices
+            .iter()
+            .map(|DevicePrekeys { device, signed, one_time }| wire::DeviceBundle {
+                device_id: device.get(),
+                signed_prekey: (*signed).clone(),
+                one_time_prekey: one_time.cloned(),
+            })
+            .collect();
+        Self(wire::Bundle { device_list: list.clone(), devices })
+    }
+
+    /// Decodes what a directory answered.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Decode`] if it is not a bundle: ask again.
+    pub fn decode(bytes: &[u8]) -> Result<Self, HandshakeError> {
+        Ok(Self(wire::Bundle::decode(bytes)?))
+    }
+
+    /// The bytes that a directory answers with.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.clone().encode()
+    }
+
+    /// Checks every signature, proof, key, kind and expiry in it.
+    ///
+    /// `user` is who was asked for, `now` when the answer came.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Expired`]: the owner has not been online for long; ask
+    /// again later. Anything else: the directory or the network lies, or erred; use
+    /// nothing of it.
+    ///
+    /// # Security
+    ///
+    /// Compare [`VerifiedBundle::device_list`] with the list that is pinned for the
+    /// user ([`DeviceList::compare`]) before anything is sent.
+    pub fn verify(self, user: &UserId, now: Timestamp) -> Result<VerifiedBundle, HandshakeError> {
+        let Self(wire::Bundle { device_list, devices }) = self;
+        let device_list = DeviceList::verify(device_list)?;
+        if device_list.user() != user {
+            return Err(HandshakeError::OtherUser);
+        }
+        let mut verified: Vec<VerifiedPrekeys> = Vec::with_capacity(device_list.devices().len());
+        for device in devices {
+            let prekeys = verify_device(&device, &device_list, now)?;
+            if verified.iter().any(|other| other.address == prekeys.address) {
+                return Err(HandshakeError::Refused);
+            }
+            verified.push(prekeys);
+        }
+        Ok(VerifiedBundle { device_list, devices: verified })
+    }
+}
+
+fn verify_device(
+    device: &wire::DeviceBundle,
+    list: &DeviceList,
+    now: Timestamp,
+) -> Result<VerifiedPrekeys, HandshakeError> {
+    let wire::DeviceBundle { device_id, signed_prekey, one_time_prekey } = device;
+    let listed =
+        DeviceId::new(*device_id).and_then(|id| list.device(id)).ok_or(HandshakeError::Refused)?;
+    let address = Address { user: list.user().clone(), device: listed.id() };
+    let verify = |prekey: &SignedPrekey, kind| {
+        VerifiedPrekey::verify(prekey, kind, &address, listed.signing_key(), now)
+    };
+    Ok(VerifiedPrekeys {
+        signed: verify(signed_prekey, PrekeyKind::Signed)?,
+        one_time: one_time_prekey
+            .as_ref()
+            .map(|prekey| verify(prekey, PrekeyKind::OneTime))
+            .transpose()?,
+        account_key: list.account_key(),
+        signing_key: *listed.signing_key(),
+        identity_key: *listed.identity_key(),
+        fetched_at: now,
+        address,
+    })
+}
+
+/// A bundle of which everything has been checked.
+#[derive(Debug, Clone)]
+pub struct VerifiedBundle {
+    device_list: DeviceList,
+    devices: Vec<VerifiedPrekeys>,
+}
+
+impl VerifiedBundle {
+    /// The account's device list, to be compared with the one that is pinned.
+    #[must_use]
+    pub fn device_list(&self) -> &DeviceList {
+        &self.device_list
+    }
+
+    /// The prekeys of each device that has published some.
+    #[must_use]
+    pub fn devices(&self) -> &[VerifiedPrekeys] {
+        &self.devices
+    }
+}
+
+/// One device's keys, verified: what a session can be started with.
+#[derive(Debug, Clone)]
+pub struct VerifiedPrekeys {
+    pub(super) address: Address,
+    pub(super) account_key: AccountKey,
+    pub(super) signing_key: VerifyingKey,
+    pub(super) identity_key: DhPublicKey,
+    pub(super) signed: VerifiedPrekey,
+    pub(super) one_time: Option<VerifiedPrekey>,
+    pub(super) fetched_at: Timestamp,
+}
+
+impl VerifiedPrekeys {
+    /// Whose they are.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether there is a one-time prekey among them.
+    ///
+    /// # Security
+    ///
+    /// Without one, the first chain has no forward secrecy until the signed prekey
+    /// is deleted. A server that withholds them looks like an empty stock.
+    #[must_use]
+    pub fn has_one_time_prekey(&self) -> bool {
+        self.one_time.is_some()
+    }
+}

@@ -1,0 +1,194 @@
+//! The erasure code that carries a post-quantum key in shards (SPEC.md, section 6.6).
+//!
+//! Systematic Reed-Solomon over GF(2⁸) with polynomial 0x11D: shard i is the value
+//! at the field element i of the polynomial through the data shards.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use reed_solomon_erasure::galois_8::ReedSolomon;
+
+/// Bytes of a shard.
+pub(crate) const SHARD_LEN: usize = 32;
+
+/// How many different shards there are; the index after the last is 0 again.
+const SHARDS: usize = 255;
+
+/// Which of the two things is sent in shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cargo {
+    /// The encapsulation key: 37 shards.
+    EncapsulationKey,
+    /// The ciphertext and its confirmation: 35 shards.
+    Ciphertext,
+}
+
+impl Cargo {
+    /// How many shards give it back.
+    pub(crate) const fn data_shards(self) -> usize {
+        match self {
+            Self::EncapsulationKey => 37,
+            Self::Ciphertext => 35,
+        }
+    }
+
+    /// The code's matrices: constants, made once.
+    fn code(self) -> &'static ReedSolomon {
+        static KEY: LazyLock<ReedSolomon> = LazyLock::new(|| new(Cargo::EncapsulationKey));
+        static CIPHERTEXT: LazyLock<ReedSolomon> = LazyLock::new(|| new(Cargo::Ciphertext));
+        match self {
+            Self::EncapsulationKey => &KEY,
+            Self::Ciphertext => &CIPHERTEXT,
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "37 + 218 and 35 + 220 shards fit a field of 256")]
+fn new(cargo: Cargo) -> ReedSolomon {
+    let data = cargo.data_shards();
+    ReedSolomon::new(data, SHARDS - data).expect("within the field")
+}
+
+/// Something that is being sent in shards.
+pub(crate) struct Sender {
+    cargo: Cargo,
+    data: Vec<u8>,
+    /// Made when the first pass over the data has ended.
+    parity: Vec<Vec<u8>>,
+    /// The index of the next shard.
+    cursor: u8,
+}
+
+impl Sender {
+    /// Starts, or goes on, at shard `cursor`.
+    pub(crate) fn new(cargo: Cargo, data: Vec<u8>, cursor: u8) -> Self {
+        Self { cargo, data, parity: Vec::new(), cursor }
+    }
+
+    pub(crate) fn cursor(&self) -> u8 {
+        self.cursor
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Appends the next `count` shards to `out`.
+    pub(crate) fn take(&mut self, count: usize, out: &mut Vec<u8>) {
+        for _ in 0..count {
+            let index = usize::from(self.cursor);
+            if let Some(shard) = self.data.chunks_exact(SHARD_LEN).nth(index) {
+                out.extend_from_slice(shard);
+            } else {
+                if self.parity.is_empty() {
+                    self.parity = self.make_parity();
+                }
+                let shard = self.parity.get(index - self.cargo.data_shards());
+                out.extend(shard.into_iter().flatten());
+            }
+            self.cursor = (self.cursor + 1) % 255;
+        }
+    }
+
+    fn make_parity(&self) -> Vec<Vec<u8>> {
+        let data: Vec<&[u8]> = self.data.chunks_exact(SHARD_LEN).collect();
+        let mut parity = vec![vec![0; SHARD_LEN]; SHARDS - data.len()];
+        // Fails only for other numbers or lengths of shards than these.
+        let encoded = self.cargo.code().encode_sep(&data, &mut parity);
+        debug_assert!(encoded.is_ok());
+        parity
+    }
+}
+
+/// Something that is being received in shards.
+pub(crate) struct Collector {
+    cargo: Cargo,
+    shards: BTreeMap<u8, [u8; SHARD_LEN]>,
+}
+
+impl Collector {
+    pub(crate) fn new(cargo: Cargo) -> Self {
+        Self { cargo, shards: BTreeMap::new() }
+    }
+
+    /// Adds shards with consecutive indices from `first`; says whether any was new.
+    /// The first of an index counts; what is not needed any more is left out.
+    pub(crate) fn add(&mut self, first: u8, shards: &[u8]) -> bool {
+        let mut index = first;
+        let mut any = false;
+        for shard in shards.chunks_exact(SHARD_LEN) {
+            if !self.is_complete()
+                && !self.shards.contains_key(&index)
+                && let Ok(shard) = shard.try_into()
+            {
+                self.shards.insert(index, shard);
+                any = true;
+            }
+            index = (index + 1) % 255;
+        }
+        any
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.shards.len() >= self.cargo.data_shards()
+    }
+
+    /// The data, once there are enough shards.
+    pub(crate) fn data(&self) -> Option<Vec<u8>> {
+        if !self.is_complete() {
+            return None;
+        }
+        let count = self.cargo.data_shards();
+        if self.shards.keys().map(|index| usize::from(*index)).eq(0..count) {
+            return Some(self.shards.values().flatten().copied().collect());
+        }
+        let mut shards: Vec<Option<Vec<u8>>> =
+            (0..255).map(|index| self.shards.get(&index).map(|shard| shard.to_vec())).collect();
+        self.cargo.code().reconstruct_data(&mut shards).ok()?;
+        Some(shards.into_iter().take(count).flatten().flatten().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(cargo: Cargo) -> Vec<u8> {
+        (0..cargo.data_shards() * SHARD_LEN).map(|i| (i * 7 + i / 251) as u8).collect()
+    }
+
+    #[test]
+    fn any_set_of_enough_shards_gives_the_data_back() {
+        for cargo in [Cargo::EncapsulationKey, Cargo::Ciphertext] {
+            let data = data(cargo);
+            for (first, step) in [(0_u8, 1_usize), (1, 1), (30, 3), (200, 1), (254, 2)] {
+                let mut collector = Collector::new(cargo);
+                let mut index = usize::from(first);
+                while !collector.is_complete() {
+                    let mut out = Vec::new();
+                    Sender::new(cargo, data.clone(), index as u8).take(1, &mut out);
+                    assert!(collector.add(index as u8, &out));
+                    index = (index + step) % 255;
+                }
+                assert_eq!(collector.data().as_ref(), Some(&data), "{cargo:?} from {first}");
+            }
+        }
+    }
+
+    #[test]
+    fn shards_go_round_after_254() {
+        let cargo = Cargo::Ciphertext;
+        let mut sender = Sender::new(cargo, data(cargo), 254);
+        let mut out = Vec::new();
+        sender.take(2, &mut out);
+        assert_eq!(sender.cursor(), 1);
+        assert_eq!(out.get(SHARD_LEN..), data(cargo).get(..SHARD_LEN));
+    }
+
+    #[test]
+    fn the_first_shard_of_an_index_counts() {
+        let mut collector = Collector::new(Cargo::Ciphertext);
+        assert!(collector.add(3, &[1; SHARD_LEN]));
+        assert!(!collector.add(3, &[2; SHARD_LEN]));
+    }
+}

@@ -1,0 +1,372 @@
+//! What one device has said to another, by number (SPEC.md, section 7.3): duplicates,
+//! gaps, and sides that were rolled back.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use crate::wire::{DecodeError, Mark, MessageId, ShortId, stored};
+
+/// How many of the newest numbers are remembered with their ids, each way.
+pub const NUMBERS_REMEMBERED: u64 = 1000;
+
+/// How far above the highest known number one may be and still move it.
+///
+/// A peer that counts wrongly, or lies, cannot make a receiver forget what it knows
+/// with a single message.
+pub const MAX_NUMBER_JUMP: u64 = 1 << 16;
+
+/// The most ranges of missing numbers that are remembered.
+pub const MAX_GAPS: usize = 1000;
+
+/// The most ids remembered under one number. More than one is a peer that was rolled
+/// back; more than this, one that plays.
+const MAX_IDS: usize = 16;
+
+/// Something that the numbers showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NumberReport {
+    /// These messages of the peer's were sent and are not here.
+    Gap {
+        /// The first that is missing.
+        first: u64,
+        /// The last that is missing.
+        last: u64,
+    },
+    /// These are given up: too many gaps.
+    GivenUp {
+        /// The first that is missing.
+        first: u64,
+        /// The last that is missing.
+        last: u64,
+    },
+    /// The number is far above the highest known, and changed nothing.
+    FarAhead,
+    /// The peer used a number again for another message.
+    PeerRolledBack,
+    /// The peer has something from us that we do not remember sending: this device
+    /// was rolled back. Send again what has no receipt.
+    RolledBack,
+}
+
+/// A missing range, or one missing id under a number that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gap {
+    first: u64,
+    last: u64,
+    id: Option<ShortId>,
+}
+
+/// An id received under a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ReceivedId {
+    id: MessageId,
+    /// The newest session there was at that time.
+    ordinal: u32,
+}
+
+/// A row beside the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NumberRow {
+    Sent(u64),
+    Received(u64),
+}
+
+/// Both directions between this device and one other.
+#[derive(Debug, Default)]
+pub(super) struct Numbering {
+    next_seq: u64,
+    last: Option<Mark>,
+    sent: BTreeMap<u64, Vec<ShortId>>,
+    highest: u64,
+    seen: Option<Mark>,
+    received: BTreeMap<u64, Vec<ReceivedId>>,
+    gaps: Vec<Gap>,
+}
+
+/// What the numbers make of a message.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    pub(super) repeated: bool,
+    pub(super) reports: Vec<NumberReport>,
+    pub(super) rows: Vec<NumberRow>,
+}
+
+/// The numbers of one payload, with the session that it came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrived {
+    /// `seq` and id, if the message is numbered.
+    pub(super) numbered: Option<(u64, MessageId)>,
+    pub(super) last: Option<Mark>,
+    pub(super) seen: Option<Mark>,
+    /// The session it came in.
+    pub(super) session: u32,
+    /// The newest session with that device.
+    pub(super) newest_session: u32,
+}
+
+impl Numbering {
+    /// The number for the next message, with the mark of the one before; nothing is
+    /// used up yet.
+    pub(super) fn next(&self) -> (u64, Option<Mark>) {
+        (self.next_seq + 1, self.last)
+    }
+
+    /// The highest numbered message that is here.
+    pub(super) fn seen(&self) -> Option<Mark> {
+        self.seen
+    }
+
+    /// The newest numbered message that was sent.
+    pub(super) fn last(&self) -> Option<Mark> {
+        self.last
+    }
+
+    /// A message has taken the number that [`Self::next`] gave; gives the rows that
+    /// changed.
+    pub(super) fn sent(&mut self, seq: u64, id: MessageId) -> Vec<NumberRow> {
+        self.next_seq = seq;
+        self.last = Some(Mark { seq, id: id.short() });
+        self.sent.insert(seq, vec![id.short()]);
+        let mut rows = vec![NumberRow::Sent(seq)];
+        forget_below(&mut self.sent, seq, |seq| rows.push(NumberRow::Sent(seq)));
+        rows
+    }
+
+    /// Takes in the numbers of a message that has opened.
+    pub(super) fn arrived(&mut self, arrived: Arrived) -> Numbered {
+        let mut outcome = Numbered::default();
+        if let Some((seq, id)) = arrived.numbered {
+            self.receive(seq, id, &arrived, &mut outcome);
+        }
+        if let Some(last) = arrived.last {
+            self.check_last(last, &mut outcome);
+        }
+        if let Some(seen) = arrived.seen {
+            self.check_seen(seen, &mut outcome);
+        }
+        while self.gaps.len() > MAX_GAPS {
+            let Gap { first, last, id: _ } = self.gaps.remove(0);
+            outcome.reports.push(NumberReport::GivenUp { first, last });
+        }
+        outcome
+    }
+
+    fn receive(&mut self, seq: u64, id: MessageId, arrived: &Arrived, outcome: &mut Numbered) {
+        let entry = ReceivedId { id, ordinal: arrived.newest_session };
+        let known = self.received.get(&seq);
+        if known.is_some_and(|ids| ids.iter().any(|known| known.id == id)) {
+            outcome.repeated = true;
+        } else if seq > self.highest.saturating_add(MAX_NUMBER_JUMP) {
+            outcome.reports.push(NumberReport::FarAhead);
+        } else if let Some(first) = known.and_then(|ids| ids.first()) {
+            // Evidence only against a session that existed when the first id came.
+            if arrived.session <= first.ordinal {
+                outcome.reports.push(NumberReport::PeerRolledBack);
+            }
+            self.close_gap(seq, Some(id.short()));
+            if let Some(ids) = self.received.get_mut(&seq).filter(|ids| ids.len() < MAX_IDS) {
+                ids.push(entry);
+                outcome.rows.push(NumberRow::Received(seq));
+            }
+        } else if seq.saturating_add(NUMBERS_REMEMBERED) <= self.highest && !self.is_missing(seq) {
+            outcome.repeated = true;
+        } else {
+            self.close_gap(seq, None);
+            if seq > self.highest {
+                self.raise(seq, seq, outcome);
+            }
+            if self.seen.is_none_or(|seen| seen.seq < seq) {
+                self.seen = Some(Mark { seq, id: id.short() });
+            }
+            self.received.insert(seq, vec![entry]);
+            outcome.rows.push(NumberRow::Received(seq));
+            let highest = self.highest;
+            forget_below(&mut self.received, highest, |seq| {
+                outcome.rows.push(NumberRow::Received(seq));
+            });
+        }
+    }
+
+    /// Raises the highest known number; all between, and before `missing_before`, is
+    /// missing.
+    fn raise(&mut self, to: u64, missing_before: u64, outcome: &mut Numbered) {
+        let first = self.highest + 1;
+        self.highest = to;
+        if first < missing_before {
+            let last = missing_before - 1;
+            self.gaps.push(Gap { first, last, id: None });
+            outcome.reports.push(NumberReport::Gap { first, last });
+        }
+    }
+
+    fn check_last(&mut self, last: Mark, outcome: &mut Numbered) {
+        let Mark { seq, id } = last;
+        if seq > self.highest {
+            if seq <= self.highest.saturating_add(MAX_NUMBER_JUMP) {
+                self.raise(seq, seq.saturating_add(1), outcome);
+            }
+            return;
+        }
+        let in_window = seq.saturating_add(NUMBERS_REMEMBERED) > self.highest;
+        let Some(ids) = self.received.get(&seq) else {
+            // Below the highest known and never received: a gap since it was passed.
+            return;
+        };
+        let here = ids.iter().any(|known| known.id.short() == id);
+        let gap = Gap { first: seq, last: seq, id: Some(id) };
+        if in_window && !here && !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+            outcome.reports.push(NumberReport::Gap { first: seq, last: seq });
+        }
+    }
+
+    fn check_seen(&mut self, seen: Mark, outcome: &mut Numbered) {
+        let Mark { seq, id } = seen;
+        let unknown = match self.sent.get(&seq) {
+            Some(ids) => !ids.contains(&id),
+            None => {
+                let most = self.next_seq.saturating_add(MAX_NUMBER_JUMP);
+                (self.next_seq + 1..=most).contains(&seq)
+            }
+        };
+        if !unknown {
+            return;
+        }
+        outcome.reports.push(NumberReport::RolledBack);
+        self.next_seq = self.next_seq.max(seq);
+        // Remembered, so that it is reported once.
+        let ids = self.sent.entry(seq).or_default();
+        if ids.len() < MAX_IDS {
+            ids.push(id);
+            outcome.rows.push(NumberRow::Sent(seq));
+        }
+    }
+
+    fn is_missing(&self, seq: u64) -> bool {
+        self.gaps.iter().any(|gap| (gap.first..=gap.last).contains(&seq))
+    }
+
+    /// A message has come: takes it out of the gaps.
+    fn close_gap(&mut self, seq: u64, id: Option<ShortId>) {
+        let Some(place) =
+            self.gaps.iter().position(|gap| gap.id == id && (gap.first..=gap.last).contains(&seq))
+        else {
+            return;
+        };
+        let gap = self.gaps.remove(place);
+        if seq < gap.last {
+            self.gaps.insert(place, Gap { first: seq + 1, ..gap });
+        }
+        if gap.first < seq {
+            self.gaps.insert(place, Gap { last: seq - 1, ..gap });
+        }
+    }
+
+    /// The missing ranges, oldest first.
+    pub(super) fn gaps(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.gaps.iter().map(|gap| (gap.first, gap.last))
+    }
+
+    pub(super) fn to_record(&self) -> stored::Numbering {
+        let (last_seq, last_id) = Mark::to_fields(self.last);
+        let (seen_seq, seen_id) = Mark::to_fields(self.seen);
+        stored::Numbering {
+            next_seq: self.next_seq,
+            last_seq,
+            last_id,
+            highest: self.highest,
+            seen_seq,
+            seen_id,
+            gaps: self
+                .gaps
+                .iter()
+                .map(|Gap { first, last, id }| stored::Gap {
+                    first: *first,
+                    last: *last,
+                    ids: id.iter().map(|id| id.0).collect(),
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) fn row(&self, row: NumberRow) -> Option<Zeroizing<Vec<u8>>> {
+        match row {
+            NumberRow::Sent(seq) => self.sent.get(&seq).map(|ids| {
+                stored::encode(&stored::SentNumber { ids: ids.iter().map(|id| id.0).collect() })
+            }),
+            NumberRow::Received(seq) => self.received.get(&seq).map(|ids| {
+                let ids = ids
+                    .iter()
+                    .map(|ReceivedId { id, ordinal }| stored::ReceivedId {
+                        id: id.as_bytes().to_vec(),
+                        ordinal: *ordinal,
+                    })
+                    .collect();
+                stored::encode(&stored::ReceivedNumber { ids })
+            }),
+        }
+    }
+
+    pub(super) fn from_record(
+        record: &stored::Numbering,
+        row: impl Fn(NumberRow) -> Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, DecodeError> {
+        const WHAT: &str = "numbering record";
+        let mut sent = BTreeMap::new();
+        for seq in window(record.next_seq) {
+            if let Some(bytes) = row(NumberRow::Sent(seq)) {
+                let raw: stored::SentNumber = stored::decode(&bytes, WHAT)?;
+                sent.insert(seq, raw.ids.iter().take(MAX_IDS).map(|id| ShortId(*id)).collect());
+            }
+        }
+        let mut received = BTreeMap::new();
+        for seq in window(record.highest) {
+            if let Some(bytes) = row(NumberRow::Received(seq)) {
+                let raw: stored::ReceivedNumber = stored::decode(&bytes, WHAT)?;
+                let ids = raw
+                    .ids
+                    .iter()
+                    .take(MAX_IDS)
+                    .map(|stored::ReceivedId { id, ordinal }| {
+                        let id = MessageId::from_bytes(stored::array(id, WHAT)?);
+                        Ok(ReceivedId { id, ordinal: *ordinal })
+                    })
+                    .collect::<Result<_, DecodeError>>()?;
+                received.insert(seq, ids);
+            }
+        }
+        let gaps = record.gaps.iter().take(MAX_GAPS).map(|stored::Gap { first, last, ids }| Gap {
+            first: *first,
+            last: *last,
+            id: ids.first().copied().map(ShortId),
+        });
+        if record.next_seq == u64::MAX || record.highest == u64::MAX {
+            return Err(DecodeError::Malformed(WHAT));
+        }
+        Ok(Self {
+            next_seq: record.next_seq,
+            last: Mark::from_fields(record.last_seq, record.last_id),
+            sent,
+            highest: record.highest,
+            seen: Mark::from_fields(record.seen_seq, record.seen_id),
+            received,
+            gaps: gaps.filter(|gap| gap.first <= gap.last).collect(),
+        })
+    }
+}
+
+/// The numbers that are remembered when this is the highest.
+fn window(highest: u64) -> std::ops::RangeInclusive<u64> {
+    highest.saturating_sub(NUMBERS_REMEMBERED - 1)..=highest
+}
+
+/// Forgets what is below the window.
+fn forget_below<T>(rows: &mut BTreeMap<u64, T>, highest: u64, mut forgotten: impl FnMut(u64)) {
+    let first = *window(highest).start();
+    while let Some(entry) = rows.first_entry().filter(|entry| *entry.key() < first) {
+        forgotten(*entry.key());
+        entry.remove();
+    }
+}

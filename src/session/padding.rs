@@ -1,0 +1,89 @@
+//! Size classes: what a length may betray (SPEC.md, section 7.1; Padmé from PURBs,
+//! Nikitin et al. 2019; ISO/IEC 7816-4).
+
+/// The smallest class, in bytes.
+///
+/// Control messages, receipts, typing notices, reactions, sender keys and most texts
+/// fit it, so they all look alike.
+pub(crate) const SMALLEST: usize = 256;
+
+/// What a field with one shard takes; always counted, whether or not there is one.
+const ROOM_FOR_A_SHARD: usize = 1 + 1 + 2 + 32;
+
+/// The 0x80 that every payload ends with.
+const MARKER: usize = 1;
+
+/// The length that a payload of `length` bytes, without shards, is padded to.
+// P = max(256, Padme(L + 36 + 1))
+pub(crate) fn padded_len(length: usize) -> usize {
+    padme(length + ROOM_FOR_A_SHARD + MARKER).max(SMALLEST)
+}
+
+// E = floor(log2 x); S = floor(log2 E) + 1; x rounded up to a multiple of 2^(E - S)
+fn padme(length: usize) -> usize {
+    let Some(exponent) = length.checked_ilog2() else { return length };
+    let significant = exponent.checked_ilog2().map_or(0, |log| log + 1);
+    length.next_multiple_of(1 << exponent.saturating_sub(significant))
+}
+
+/// How many shards fit into what the padding would waste.
+pub(crate) fn shards_that_fit(length: usize, padded: usize) -> usize {
+    let room = padded.saturating_sub(length + MARKER);
+    // A field of up to 127 bytes has one byte of length, that is up to 3 shards.
+    let count = room.saturating_sub(1 + 1 + 2) / 32;
+    if count <= 3 { count } else { (room - (1 + 2 + 2)) / 32 }
+}
+
+/// Pads in place.
+pub(crate) fn pad(payload: &mut Vec<u8>, padded: usize) {
+    payload.push(0x80);
+    payload.resize(padded.max(payload.len()), 0);
+}
+
+/// The payload without its padding; `None` if it is not padded.
+pub(crate) fn unpad(padded: &[u8]) -> Option<&[u8]> {
+    let end = padded.iter().rposition(|byte| *byte != 0)?;
+    let (payload, marker) = padded.split_at_checked(end)?;
+    (marker.first() == Some(&0x80)).then_some(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(count: usize) -> usize {
+        let content = 2 + 32 * count;
+        1 + if content > 127 { 2 } else { 1 } + content
+    }
+
+    #[test]
+    fn one_shard_always_fits_and_one_more_than_fits_never_does() {
+        for length in 0..5000 {
+            let padded = padded_len(length);
+            let count = shards_that_fit(length, padded);
+            assert!(count >= 1);
+            assert!(length + field(count) < padded, "{length}");
+            assert!(length + field(count + 1) + 1 > padded, "{length}");
+        }
+    }
+
+    #[test]
+    fn padding_costs_at_most_an_eighth_above_the_smallest_class() {
+        for length in 300..100_000 {
+            let padded = padded_len(length);
+            assert!(padded >= length + ROOM_FOR_A_SHARD + MARKER);
+            assert!(padded * 8 <= (length + ROOM_FOR_A_SHARD + MARKER) * 9);
+        }
+    }
+
+    #[test]
+    fn padding_comes_off_again() {
+        for content in [&b""[..], b"x", b"ends in zeros\0\0", b"ends in \x80"] {
+            let mut payload = content.to_vec();
+            pad(&mut payload, 256);
+            assert_eq!(unpad(&payload), Some(content));
+        }
+        assert_eq!(unpad(&[0; 256]), None);
+        assert_eq!(unpad(b"no marker"), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! What goes into a message and what comes out (SPEC.md, section 7).
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::EncryptError;
+use crate::identity::View;
+use crate::wire::{Control, DecodeError, Mark, MessageId, Payload};
+
+/// The longest content of one message, in bytes. What is longer is an attachment.
+pub const MAX_CONTENT_LEN: usize = 64 * 1024;
+
+/// What is to be said in a message.
+#[derive(Clone)]
+pub enum Body<'a> {
+    /// Content of the layer above, with the id that names it for ever.
+    Content {
+        /// Made once by the author, kept when sent again.
+        id: MessageId,
+        /// At most [`MAX_CONTENT_LEN`] bytes.
+        content: &'a [u8],
+    },
+    /// Something between two session layers.
+    Control(Control),
+}
+
+/// A message to be encrypted: body, numbers and view.
+///
+/// [`Peer`](super::Peer) fills in the numbers by itself.
+#[derive(Clone)]
+pub struct Outgoing<'a> {
+    /// What is said.
+    pub body: Body<'a>,
+    /// Its number; 0 if it is never sent again.
+    pub seq: u64,
+    /// The newest numbered message before it.
+    pub last: Option<Mark>,
+    /// The highest numbered message that we have from the receiver.
+    pub seen: Option<Mark>,
+    /// Which device lists we go by.
+    pub view: View,
+}
+
+impl Outgoing<'_> {
+    pub(super) fn check(&self) -> Result<(), EncryptError> {
+        match &self.body {
+            Body::Content { content, .. } if content.len() > MAX_CONTENT_LEN => {
+                Err(EncryptError::TooLong { limit: MAX_CONTENT_LEN })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn to_payload(&self) -> Payload {
+        let (body, control) = match &self.body {
+            Body::Content { id, content } => ([id.as_bytes(), *content].concat(), None),
+            Body::Control(control) => (Vec::new(), Some(control.clone())),
+        };
+        Payload {
+            body,
+            seq: self.seq,
+            last: self.last,
+            seen: self.seen,
+            view: self.view.0,
+            control,
+            shards: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("seq", &self.seq).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content { id, content: _ } => {
+                f.debug_struct("Content").field("id", id).finish_non_exhaustive()
+            }
+            Self::Control(_) => f.write_str("Control(..)"),
+        }
+    }
+}
+
+/// Decrypted content: wiped on drop, never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plaintext {
+    /// Message id and content.
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Plaintext {
+    /// The content.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.body.get(MessageId::LEN..).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plaintext({} bytes)", self.as_bytes().len())
+    }
+}
+
+/// What a message said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// Content for the layer above.
+    Message {
+        /// Names it for ever.
+        id: MessageId,
+        /// What was said.
+        plaintext: Plaintext,
+    },
+    /// Something between two session layers.
+    Control(Control),
+    /// The peer made a message that breaks the rules; its key is used up.
+    Malformed(DecodeError),
+}
+
+/// A message that has opened.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// What it said.
+    pub content: Content,
+    /// Its number; 0 if it has none.
+    pub seq: u64,
+    /// The newest numbered message that the sender had sent before it.
+    pub last: Option<Mark>,
+    /// The highest numbered message that the sender has from us.
+    pub seen: Option<Mark>,
+    /// Which device lists the sender goes by.
+    pub view: View,
+    /// How many messages this one showed to be lost for ever.
+    pub lost: u32,
+    /// This message showed that the peer was rolled back to an old state.
+    pub peer_rolled_back: bool,
+}
+
+impl Received {
+    pub(super) fn from_payload(payload: Result<Payload, DecodeError>) -> Self {
+        let malformed = |error| Self {
+            content: Content::Malformed(error),
+            seq: 0,
+            last: None,
+            seen: None,
+            view: View(0),
+            lost: 0,
+            peer_rolled_back: false,
+        };
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(error) => return malformed(error),
+        };
+        let Payload { body, seq, last, seen, view, control, shards: _ } = payload;
+        let body = Zeroizing::new(body);
+        let content = match (control, body.split_first_chunk()) {
+            (Some(control), None) if body.is_empty() => Content::Control(control),
+            (None, Some((id, content))) if content.len() <= MAX_CONTENT_LEN => {
+                Content::Message { id: MessageId::from_bytes(*id), plaintext: Plaintext { body } }
+            }
+            _ => return malformed(DecodeError::Malformed("payload")),
+        };
+        Self { content, seq, last, seen, view: View(view), lost: 0, peer_rolled_back: false }
+    }
+}

@@ -1,0 +1,419 @@
+//! Everything between this device and one other: sessions, which of them sends, and
+//! the numbers that run across them (SPEC.md, sections 5.6 and 7.3).
+
+use std::cmp::Reverse;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::numbering::{Arrived, NumberReport, NumberRow, Numbering};
+use super::payload::{Body, Content, Outgoing, Received};
+use super::session::{Accepted, Session};
+use super::{DecryptError, EncryptError, PeerRow, Unsaved};
+use crate::address::Address;
+use crate::handshake::{HandshakeError, HandshakeId, VerifiedPrekeys, initiate};
+use crate::identity::{Device, DeviceList, View};
+use crate::ratchet::{KEPT_TIME, TagChange};
+use crate::timestamp::Timestamp;
+use crate::wire::{Control, Envelope, Mark};
+
+/// The most sessions kept with one device.
+///
+/// Two cross in practice, a few more when a device is restored again and again;
+/// each is some kilobytes.
+pub const MAX_SESSIONS: usize = 8;
+
+/// The highest generation that is taken on first contact: a time in the year 2514.
+const FIRST_GENERATION_LIMIT: u64 = 1 << 34;
+
+/// How far above everything known a generation may be: half a year in seconds.
+const GENERATION_JUMP: u64 = 1 << 24;
+
+/// How a message is to be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// A new message that may have to be sent again: the next number.
+    Next,
+    /// Never sent again (typing, receipts): no number.
+    None,
+    /// Sent again: the number and the mark that it had.
+    Again {
+        /// Its number.
+        seq: u64,
+        /// The newest numbered message before it, as it said the first time.
+        last: Option<Mark>,
+    },
+}
+
+/// An envelope for the peer's mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// What to carry.
+    pub envelope: Vec<u8>,
+    /// Its number, to be kept for [`Numbers::Again`]; 0 without one.
+    pub seq: u64,
+    /// Its mark, to be kept for [`Numbers::Again`].
+    pub last: Option<Mark>,
+}
+
+/// A message of the peer's that has opened.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// The session that it came in.
+    pub session: HandshakeId,
+    /// What it said.
+    pub content: Content,
+    /// Its number; 0 if it has none.
+    pub seq: u64,
+    /// It was received before, in this or another envelope: acknowledge it again, do
+    /// not show it.
+    pub repeated: bool,
+    /// Which device lists the sender goes by.
+    pub view: View,
+    /// What the numbers showed.
+    pub numbers: Vec<NumberReport>,
+    /// How many messages of this session are lost for ever.
+    pub lost: u32,
+    /// The session showed that the peer was rolled back.
+    pub peer_rolled_back: bool,
+    /// The handshake had a generation below the one that we send in: answer with
+    /// [`Control::HighestGeneration`] of this.
+    pub answer_generation: Option<u64>,
+    /// The peer says that it knows a generation that we do not have: initiate again.
+    pub initiate_again: bool,
+}
+
+/// All sessions with one device, and what was said in them by number.
+///
+/// As with [`Session`], each step gives an [`Unsaved`], here with [`PeerRow`]s.
+#[derive(Debug)]
+pub struct Peer {
+    pub(super) address: Address,
+    pub(super) sessions: Vec<Session>,
+    pub(super) highest_generation: u64,
+    pub(super) next_ordinal: u32,
+    pub(super) numbering: Numbering,
+}
+
+impl Peer {
+    /// A device with which there is no session yet.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            sessions: Vec::new(),
+            highest_generation: 0,
+            next_ordinal: 1,
+            numbering: Numbering::default(),
+        }
+    }
+
+    /// Whose device it is.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// All sessions, oldest first.
+    #[must_use]
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    /// The session that the next message goes into.
+    #[must_use]
+    pub fn sending_session(&self) -> Option<&Session> {
+        self.sessions.get(self.sending_place()?)
+    }
+
+    /// Numbers of the peer's messages that were sent and are not here, oldest first,
+    /// as first and last of each range.
+    pub fn gaps(&self) -> impl Iterator<Item = std::ops::RangeInclusive<u64>> {
+        self.numbering.gaps().map(|(first, last)| first..=last)
+    }
+
+    /// Starts a session.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::OtherUser`]: these are another device's prekeys; for the
+    /// rest see [`initiate`].
+    pub fn initiate(
+        &mut self,
+        us: &Device,
+        our_list: &DeviceList,
+        prekeys: &VerifiedPrekeys,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Unsaved<(), PeerRow>, HandshakeError> {
+        if prekeys.address() != &self.address {
+            return Err(HandshakeError::OtherUser);
+        }
+        let generation = self.highest_generation.saturating_add(1).max(now.as_secs());
+        let initiated = initiate(us, our_list, prekeys, generation, now, rng)?;
+        self.highest_generation = generation;
+        let mut rows = Vec::new();
+        let mut tags = Vec::new();
+        let session = Session::initiate(initiated, now);
+        tags.extend(session.expected_tags().map(TagChange::Expected));
+        self.add(session, &mut rows, &mut tags);
+        Ok(Unsaved::new((), rows, tags))
+    }
+
+    /// Encrypts one message, in the session that is to send.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptError`]; nothing has changed.
+    pub fn encrypt(
+        &mut self,
+        body: Body<'_>,
+        numbers: Numbers,
+        view: View,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
+        let place = self.sending_place().ok_or(EncryptError::NoSession)?;
+        let session = self.sessions.get_mut(place).ok_or(EncryptError::NoSession)?;
+        let (seq, last) = match numbers {
+            Numbers::Next => self.numbering.next(),
+            Numbers::None => (0, self.numbering.last()),
+            Numbers::Again { seq, last } => (seq, last),
+        };
+        let id = match &body {
+            Body::Content { id, content: _ } => Some(*id),
+            Body::Control(_) => None,
+        };
+        let outgoing = Outgoing { body, seq, last, seen: self.numbering.seen(), view };
+        let (envelope, beside, tags) = session.encrypt(&outgoing, now, rng)?.into_parts();
+        let mut rows = vec![PeerRow::Session(session.id())];
+        rows.extend(beside.into_iter().map(|row| PeerRow::Beside(session.id(), row)));
+        if let (Numbers::Next, Some(id)) = (numbers, id) {
+            rows.push(PeerRow::Peer);
+            rows.extend(self.numbering.sent(seq, id).into_iter().map(PeerRow::from));
+        }
+        Ok(Unsaved::new(Sent { envelope, seq, last }, rows, tags))
+    }
+
+    /// Whether the handshake with this id has been answered, or made, here.
+    #[must_use]
+    pub fn has_session(&self, id: HandshakeId) -> bool {
+        self.sessions.iter().any(|session| session.id() == id)
+    }
+
+    /// Decrypts an envelope of one of the sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`DecryptError::Unknown`] if it is of none of them: a first message may be a
+    /// handshake to respond to. Nothing has changed.
+    pub fn decrypt(
+        &mut self,
+        envelope: &Envelope,
+        now: Timestamp,
+    ) -> Result<Unsaved<Delivered, PeerRow>, DecryptError> {
+        let only = match envelope {
+            Envelope::Message(_) => None,
+            Envelope::FirstMessage { handshake, message: _ } => Some(HandshakeId::of(handshake)),
+        };
+        for session in &mut self.sessions {
+            if only.is_some_and(|id| id != session.id()) {
+                continue;
+            }
+            match session.decrypt(envelope.message(), now) {
+                Err(DecryptError::Unknown) => {}
+                Err(error) => return Err(error),
+                Ok(unsaved) => {
+                    let (id, ordinal) = (session.id(), session.ordinal());
+                    let (received, beside, tags) = unsaved.into_parts();
+                    let mut rows = vec![PeerRow::Session(id)];
+                    rows.extend(beside.into_iter().map(|row| PeerRow::Beside(id, row)));
+                    let delivered = self.deliver(id, ordinal, received, now, &mut rows);
+                    return Ok(Unsaved::new(delivered, rows, tags));
+                }
+            }
+        }
+        Err(DecryptError::Unknown)
+    }
+
+    /// Takes in a session that this peer began.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::OtherUser`]: it is another device's.
+    /// [`HandshakeError::Refused`]: its generation is implausible. Nothing of it may
+    /// be kept.
+    pub fn admit(
+        &mut self,
+        accepted: Unsaved<Accepted>,
+        now: Timestamp,
+    ) -> Result<Unsaved<Delivered, PeerRow>, HandshakeError> {
+        let (accepted, beside, mut tags) = accepted.into_parts();
+        let Accepted { session, received, from, .. } = accepted;
+        if from != self.address {
+            return Err(HandshakeError::OtherUser);
+        }
+        if !self.takes_generation(session.generation(), now) || self.has_session(session.id()) {
+            return Err(HandshakeError::Refused);
+        }
+        let (id, generation) = (session.id(), session.generation());
+        let ours = self.sending_session().map(Session::generation);
+        let answer_generation = ours.filter(|ours| *ours > generation);
+        self.highest_generation = self.highest_generation.max(generation);
+        let mut rows: Vec<_> = beside.into_iter().map(|row| PeerRow::Beside(id, row)).collect();
+        tags.extend(session.expected_tags().map(TagChange::Expected));
+        let ordinal = self.add(session, &mut rows, &mut tags);
+        let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
+        delivered.answer_generation = answer_generation.map(|_| self.highest_generation);
+        Ok(Unsaved::new(delivered, rows, tags))
+    }
+
+    /// Stops sending in a session; it still receives.
+    pub fn give_up(&mut self, id: HandshakeId) -> Unsaved<(), PeerRow> {
+        let mut rows = Vec::new();
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.id() == id) {
+            session.give_up();
+            rows.push(PeerRow::Session(id));
+        }
+        Unsaved::new((), rows, Vec::new())
+    }
+
+    /// Forgets what is older than 30 days: keys and tags, and sessions that do not
+    /// send and were not used. To be called once a day or so.
+    pub fn expire(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
+        let (mut rows, mut tags) = (Vec::new(), Vec::new());
+        let sending = self.sending_session().map(Session::id);
+        let old = |session: &Session| {
+            Some(session.id()) != sending && now.since(session.last_used_at()) > KEPT_TIME
+        };
+        while let Some(place) = self.sessions.iter().position(old) {
+            self.drop_session(place, &mut rows, &mut tags);
+        }
+        for session in &mut self.sessions {
+            let id = session.id();
+            let ((), beside, gone) = session.expire(now).into_parts();
+            rows.push(PeerRow::Session(id));
+            rows.extend(beside.into_iter().map(|row| PeerRow::Beside(id, row)));
+            tags.extend(gone);
+        }
+        Unsaved::new((), rows, tags)
+    }
+
+    /// A row as it is now, secret; `None` if it is to be deleted.
+    #[must_use]
+    pub fn row(&self, row: PeerRow) -> Option<Zeroizing<Vec<u8>>> {
+        let session = |id| self.sessions.iter().find(|session| session.id() == id);
+        match row {
+            PeerRow::Peer => Some(self.record()),
+            PeerRow::Session(id) => session(id).map(Session::record),
+            PeerRow::Beside(id, row) => session(id)?.row(row),
+            PeerRow::Sent(seq) => self.numbering.row(NumberRow::Sent(seq)),
+            PeerRow::Received(seq) => self.numbering.row(NumberRow::Received(seq)),
+        }
+    }
+
+    /// Adds a session, at the cost of the least useful one if there are too many.
+    fn add(
+        &mut self,
+        mut session: Session,
+        rows: &mut Vec<PeerRow>,
+        tags: &mut Vec<TagChange>,
+    ) -> u32 {
+        let ordinal = self.next_ordinal;
+        self.next_ordinal = self.next_ordinal.saturating_add(1);
+        session.set_ordinal(ordinal);
+        if self.sessions.len() >= MAX_SESSIONS {
+            let least = (0..).zip(&self.sessions).min_by_key(|(_, session)| rank(session));
+            if let Some((place, _)) = least {
+                self.drop_session(place, rows, tags);
+            }
+        }
+        rows.extend([PeerRow::Peer, PeerRow::Session(session.id())]);
+        self.sessions.push(session);
+        ordinal
+    }
+
+    fn drop_session(&mut self, place: usize, rows: &mut Vec<PeerRow>, tags: &mut Vec<TagChange>) {
+        let session = self.sessions.remove(place);
+        let id = session.id();
+        rows.extend([PeerRow::Peer, PeerRow::Session(id)]);
+        rows.extend(session.row_keys().map(|row| PeerRow::Beside(id, row)));
+        tags.extend(session.expected_tags().map(TagChange::Gone));
+    }
+
+    /// The session that sends: of those that are confirmed and not given up the one
+    /// with the highest generation, then the smaller `AD`; without any, the newest
+    /// own one.
+    fn sending_place(&self) -> Option<usize> {
+        (0..)
+            .zip(&self.sessions)
+            .filter(|(_, session)| !session.is_given_up())
+            .max_by_key(|(_, session)| rank(session))
+            .map(|(place, _)| place)
+    }
+
+    fn takes_generation(&self, generation: u64, now: Timestamp) -> bool {
+        if self.highest_generation == 0 {
+            return generation < FIRST_GENERATION_LIMIT;
+        }
+        let known = self.highest_generation.max(now.as_secs());
+        generation <= known.saturating_add(GENERATION_JUMP)
+    }
+
+    fn deliver(
+        &mut self,
+        session: HandshakeId,
+        ordinal: u32,
+        received: Received,
+        now: Timestamp,
+        rows: &mut Vec<PeerRow>,
+    ) -> Delivered {
+        let Received { content, seq, last, seen, view, lost, peer_rolled_back } = received;
+        let id = match &content {
+            Content::Message { id, plaintext: _ } => Some(*id),
+            _ => None,
+        };
+        let numbered = self.numbering.arrived(Arrived {
+            numbered: id.filter(|_| seq != 0).map(|id| (seq, id)),
+            last,
+            seen,
+            session: ordinal,
+            newest_session: self.next_ordinal.saturating_sub(1),
+        });
+        let mut initiate_again = false;
+        if let Content::Control(Control::HighestGeneration(generation)) = &content {
+            let held = self
+                .sessions
+                .iter()
+                .any(|session| session.generation() == *generation && session.is_confirmed());
+            if !held && self.takes_generation(*generation, now) {
+                self.highest_generation = self.highest_generation.max(*generation);
+                initiate_again = true;
+            }
+        }
+        rows.push(PeerRow::Peer);
+        rows.extend(numbered.rows.into_iter().map(PeerRow::from));
+        Delivered {
+            session,
+            content,
+            seq,
+            repeated: numbered.repeated,
+            view,
+            numbers: numbered.reports,
+            lost,
+            peer_rolled_back,
+            answer_generation: None,
+            initiate_again,
+        }
+    }
+}
+
+/// What decides between sessions: the highest sends, the lowest goes first.
+fn rank(session: &Session) -> (bool, bool, u64, Reverse<[u8; 32]>) {
+    (
+        !session.is_given_up(),
+        session.is_confirmed(),
+        session.generation(),
+        Reverse(*session.associated_data()),
+    )
+}

@@ -1,0 +1,81 @@
+//! A peer as stored records, and back (`stored.proto`, `Peer`).
+
+use zeroize::Zeroizing;
+
+use super::numbering::Numbering;
+use super::peer::{MAX_SESSIONS, Peer};
+use super::{PeerRow, Session};
+use crate::address::{Address, DeviceId, UserId};
+use crate::handshake::HandshakeId;
+use crate::wire::{DecodeError, stored};
+
+/// A peer that was loaded.
+#[derive(Debug)]
+pub struct LoadedPeer {
+    /// The peer.
+    pub peer: Peer,
+    /// Sessions whose records are damaged. They are gone; initiate another.
+    pub damaged: Vec<HandshakeId>,
+}
+
+impl Peer {
+    pub(super) fn record(&self) -> Zeroizing<Vec<u8>> {
+        stored::encode(&stored::Peer {
+            user_id: self.address.user.as_bytes().to_vec(),
+            device_id: self.address.device.get(),
+            highest_generation: self.highest_generation,
+            next_ordinal: self.next_ordinal,
+            numbering: Some(self.numbering.to_record()),
+            sessions: self.sessions.iter().map(|session| session.id().0.to_vec()).collect(),
+        })
+    }
+
+    /// The peer whose [`PeerRow::Peer`] is `record`; `row` looks up what was saved of
+    /// [`Self::row`].
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the record is damaged: begin anew with [`Peer::new`].
+    pub fn from_record(
+        record: &[u8],
+        row: impl Fn(PeerRow) -> Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<LoadedPeer, DecodeError> {
+        const WHAT: &str = "peer record";
+        let malformed = DecodeError::Malformed(WHAT);
+        let raw: stored::Peer = stored::decode(record, WHAT)?;
+        let stored::Peer {
+            user_id,
+            device_id,
+            highest_generation,
+            next_ordinal,
+            numbering,
+            sessions: ids,
+        } = &raw;
+        let address = Address {
+            user: UserId::new(user_id).map_err(|_| malformed)?,
+            device: DeviceId::new(*device_id).ok_or(malformed)?,
+        };
+        let numbering = Numbering::from_record(numbering.as_ref().ok_or(malformed)?, |number| {
+            row(PeerRow::from(number))
+        })?;
+        let (mut sessions, mut damaged) = (Vec::new(), Vec::new());
+        for id in ids.iter().take(MAX_SESSIONS) {
+            let id = HandshakeId(stored::array(id, WHAT)?);
+            let session = row(PeerRow::Session(id)).and_then(|record| {
+                Session::from_record(&record, |key| row(PeerRow::Beside(id, key))).ok()
+            });
+            match session.filter(|session| session.id() == id) {
+                Some(session) => sessions.push(session),
+                None => damaged.push(id),
+            }
+        }
+        let peer = Self {
+            address,
+            sessions,
+            highest_generation: *highest_generation,
+            next_ordinal: *next_ordinal,
+            numbering,
+        };
+        Ok(LoadedPeer { peer, damaged })
+    }
+}

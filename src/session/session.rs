@@ -1,0 +1,392 @@
+//! One session with one device: handshake, ratchet, padding and payload put
+//! together (SPEC.md, sections 5 to 7).
+
+use std::fmt;
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::padding;
+use super::payload::{Outgoing, Received};
+use super::{DecryptError, EncryptError, Unsaved};
+use crate::address::Address;
+use crate::handshake::{HandshakeId, Initiated, PrekeyId, ReplayRecord, Responded};
+use crate::identity::DeviceList;
+use crate::ratchet::{Head, Log, OpenError, Ratchet, Recognised, RowKey, SendError, Tag};
+use crate::timestamp::Timestamp;
+use crate::wire::{DecodeError, Envelope, Handshake, Message, Payload, append_shards, stored};
+
+/// How long after its bundle was fetched an initiator uses a first chain.
+///
+/// The signed prekey behind it is kept 30 days after it was replaced; two weeks leave
+/// the message as much again to arrive.
+pub const FIRST_CHAIN_LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// An encrypted conversation between two devices.
+///
+/// ```text
+///  Initiated --> unconfirmed --something of the peer's opens--> confirmed
+///  Responded + its first message ------------------------------> confirmed
+/// ```
+///
+/// Every step gives an [`Unsaved`]: write [`Session::record`] and the rows it names,
+/// then take what it holds. A step that fails has changed nothing.
+///
+/// # Security
+///
+/// A session must have one owner: two copies that both send look like a device that
+/// was rolled back, and are reported as such by the peer.
+pub struct Session {
+    id: HandshakeId,
+    we_initiated: bool,
+    with_one_time_prekey: bool,
+    generation: u64,
+    created_at: Timestamp,
+    last_used_at: Timestamp,
+    /// Goes along until something of the peer's has opened.
+    pending: Option<Pending>,
+    given_up: bool,
+    /// The how-manieth session with that device this is.
+    ordinal: u32,
+    ratchet: Ratchet,
+}
+
+struct Pending {
+    handshake: Handshake,
+    bundle_fetched_at: Timestamp,
+}
+
+/// A session that a stranger's first message made, with that message.
+///
+/// Save the session, what the message was, and the spent prekey's end in one write.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The new session.
+    pub session: Session,
+    /// The message.
+    pub received: Received,
+    /// Who made it, as the keys prove.
+    pub from: Address,
+    /// The sender's device list, verified; to be compared with the one that is known.
+    pub their_list: DeviceList,
+    /// The one-time prekey that was used: to be deleted.
+    pub spent: Option<PrekeyId>,
+    ephemeral: [u8; 32],
+}
+
+impl Accepted {
+    /// Notes the handshake, so that it is never answered again. To be saved with the
+    /// session.
+    pub fn note_in(&self, replays: &mut ReplayRecord) {
+        if self.spent.is_none() {
+            replays.insert(self.ephemeral, self.session.id);
+        }
+    }
+}
+
+impl Session {
+    /// The initiator's session; its first messages carry the handshake.
+    #[must_use]
+    pub fn initiate(initiated: Initiated, now: Timestamp) -> Self {
+        let Initiated {
+            handshake,
+            id,
+            keys,
+            their_ratchet_key,
+            generation,
+            with_one_time_prekey,
+            bundle_fetched_at,
+        } = initiated;
+        Self {
+            id,
+            we_initiated: true,
+            with_one_time_prekey,
+            generation,
+            created_at: now,
+            last_used_at: now,
+            pending: Some(Pending { handshake, bundle_fetched_at }),
+            given_up: false,
+            ordinal: 0,
+            ratchet: Ratchet::initiator(keys, their_ratchet_key),
+        }
+    }
+
+    /// The responder's session, if the message behind the handshake opens in it.
+    ///
+    /// # Errors
+    ///
+    /// [`DecryptError`]: nothing of the handshake may be kept.
+    pub fn accept(
+        responded: Responded,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Unsaved<Accepted>, DecryptError> {
+        let Responded {
+            id,
+            ephemeral,
+            keys,
+            ratchet_key,
+            prekeys,
+            their_list,
+            their_address,
+            generation,
+        } = responded;
+        let mut session = Self {
+            id,
+            we_initiated: false,
+            with_one_time_prekey: prekeys.one_time.is_some(),
+            generation,
+            created_at: now,
+            last_used_at: now,
+            pending: None,
+            given_up: false,
+            ordinal: 0,
+            ratchet: Ratchet::responder(keys, ratchet_key),
+        };
+        let (received, rows, tags) = session.decrypt(message, now)?.into_parts();
+        let accepted = Accepted {
+            session,
+            received,
+            from: their_address,
+            their_list,
+            spent: prekeys.one_time,
+            ephemeral,
+        };
+        Ok(Unsaved::new(accepted, rows, tags))
+    }
+
+    /// Encrypts one message into an envelope.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptError`], each saying what to do. Nothing has changed.
+    pub fn encrypt(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Unsaved<Vec<u8>>, EncryptError> {
+        outgoing.check()?;
+        if let Some(pending) = &self.pending
+            && now.since(pending.bundle_fetched_at) > FIRST_CHAIN_LIFETIME
+        {
+            return Err(EncryptError::FirstChainExpired);
+        }
+        let mut log = Log::default();
+        self.ratchet.prepare_send(&mut log, rng).map_err(|error| match error {
+            SendError::ChainFull => EncryptError::ChainFull,
+            SendError::NoPeerKey => EncryptError::NoPeerKey,
+        })?;
+        let mut payload = Zeroizing::new(outgoing.to_payload().encode());
+        let padded = padding::padded_len(payload.len());
+        let shards = self.ratchet.shards(padding::shards_that_fit(payload.len(), padded));
+        append_shards(&mut payload, &shards);
+        padding::pad(&mut payload, padded);
+        let (head, sealed) = self.ratchet.seal(&payload, rng).ok_or(EncryptError::NoPeerKey)?;
+        let message = Message { head: head.to_bytes(), sealed };
+        let envelope = match &self.pending {
+            None => Envelope::Message(message),
+            Some(pending) => {
+                Envelope::FirstMessage { handshake: pending.handshake.clone(), message }
+            }
+        };
+        self.last_used_at = now;
+        Ok(Unsaved::new(envelope.encode(), log.rows, log.tags))
+    }
+
+    /// Decrypts a message.
+    ///
+    /// # Errors
+    ///
+    /// [`DecryptError`], each saying what to do. Nothing has changed:
+    /// [`Session::record`] gives the same bytes as before.
+    pub fn decrypt(
+        &mut self,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Unsaved<Received>, DecryptError> {
+        let head = Head::from_bytes(&message.head);
+        let recognised = self.ratchet.recognise(&head);
+        match recognised {
+            Recognised::Unknown => return Err(DecryptError::Unknown),
+            Recognised::Duplicate => return Err(DecryptError::Duplicate),
+            Recognised::PeerRolledBack => return Err(DecryptError::PeerRolledBack),
+            Recognised::KeyGone => return Err(DecryptError::KeyGone),
+            Recognised::Altered => return Err(DecryptError::NotOpened),
+            Recognised::Skipped(_) | Recognised::Current(_) | Recognised::Next(_) => {}
+        }
+        let opened = self.ratchet.open(recognised, &head, &message.sealed, now).map_err(
+            |error| match error {
+                OpenError::TooFarAhead => DecryptError::TooFarAhead,
+                OpenError::NotOpened => DecryptError::NotOpened,
+            },
+        )?;
+        let (padded, step) = opened.into_parts();
+        // From here on the message is the peer's own: whatever it says, its key is used up.
+        let payload = padding::unpad(&padded)
+            .ok_or(DecodeError::Malformed("padding"))
+            .and_then(Payload::decode);
+        let shards = payload.as_ref().map_or(&[][..], |payload| payload.shards.as_slice());
+        let mut log = Log::default();
+        let applied = self.ratchet.apply(step, shards, now, &mut log);
+        self.pending = None;
+        self.last_used_at = now;
+        let mut received = Received::from_payload(payload);
+        received.lost = applied.lost;
+        received.peer_rolled_back = applied.peer_rolled_back;
+        Ok(Unsaved::new(received, log.rows, log.tags))
+    }
+
+    /// Forgets used tags and skipped keys older than 30 days. To be called now and
+    /// then on sessions that receive nothing.
+    pub fn expire(&mut self, now: Timestamp) -> Unsaved<()> {
+        let mut log = Log::default();
+        self.ratchet.expire(now, &mut log);
+        Unsaved::new((), log.rows, log.tags)
+    }
+
+    /// Names the session: the id of the handshake that made it.
+    #[must_use]
+    pub fn id(&self) -> HandshakeId {
+        self.id
+    }
+
+    /// Which of several sessions with a device sends: the highest.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether something of the peer's has opened here.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Whether this session was given up: it receives, but does not send.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
+    /// Whether a one-time prekey was used; without one the first chain has no
+    /// forward secrecy until the signed prekey is deleted.
+    #[must_use]
+    pub fn with_one_time_prekey(&self) -> bool {
+        self.with_one_time_prekey
+    }
+
+    /// How many post-quantum epochs have been mixed in.
+    #[must_use]
+    pub fn epochs_mixed(&self) -> u32 {
+        self.ratchet.epochs_mixed()
+    }
+
+    /// All tags that messages of this session may come with.
+    pub fn expected_tags(&self) -> impl Iterator<Item = Tag> {
+        self.ratchet.expected_tags()
+    }
+
+    /// `AD`: the tie-breaker among sessions of one generation.
+    pub(super) fn associated_data(&self) -> &[u8; 32] {
+        self.ratchet.associated_data()
+    }
+
+    pub(super) fn last_used_at(&self) -> Timestamp {
+        self.last_used_at
+    }
+
+    pub(super) fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
+    pub(super) fn set_ordinal(&mut self, ordinal: u32) {
+        self.ordinal = ordinal;
+    }
+
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    /// The record to keep, secret (`stored.proto`, `Session`): at most 1,024 bytes
+    /// once confirmed.
+    #[must_use]
+    pub fn record(&self) -> Zeroizing<Vec<u8>> {
+        let mut record = stored::Session::default();
+        record.handshake_id = self.id.0.to_vec();
+        record.we_initiated = self.we_initiated;
+        record.with_one_time_prekey = self.with_one_time_prekey;
+        record.generation = self.generation;
+        record.created_at = self.created_at.as_millis();
+        record.last_used_at = self.last_used_at.as_millis();
+        record.pending = self.pending.as_ref().map(|pending| stored::PendingHandshake {
+            handshake: pending.handshake.encode(),
+            bundle_fetched_at: pending.bundle_fetched_at.as_millis(),
+        });
+        record.given_up = self.given_up;
+        record.ordinal = self.ordinal;
+        self.ratchet.fill_record(&mut record);
+        stored::encode(&record)
+    }
+
+    /// A row beside the record as it is now, secret; `None` if there is none any
+    /// more, so that it is to be deleted.
+    #[must_use]
+    pub fn row(&self, key: RowKey) -> Option<Zeroizing<Vec<u8>>> {
+        self.ratchet.row(key)
+    }
+
+    /// Every row that may have been saved: to be deleted with the session.
+    pub fn row_keys(&self) -> impl Iterator<Item = RowKey> {
+        self.ratchet.row_keys()
+    }
+
+    /// The session that [`Self::record`] was made of; `row` looks up what was saved
+    /// of [`Self::row`].
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the record or a row is damaged: drop the session and
+    /// initiate another.
+    pub fn from_record(
+        bytes: &[u8],
+        row: impl Fn(RowKey) -> Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, DecodeError> {
+        const WHAT: &str = "session record";
+        let record: stored::Session = stored::decode(bytes, WHAT)?;
+        let pending = record
+            .pending
+            .as_ref()
+            .map(|pending| {
+                Ok::<_, DecodeError>(Pending {
+                    handshake: Handshake::decode(&pending.handshake)?,
+                    bundle_fetched_at: Timestamp::from_millis(pending.bundle_fetched_at),
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            id: HandshakeId(stored::array(&record.handshake_id, WHAT)?),
+            we_initiated: record.we_initiated,
+            with_one_time_prekey: record.with_one_time_prekey,
+            generation: record.generation,
+            created_at: Timestamp::from_millis(record.created_at),
+            last_used_at: Timestamp::from_millis(record.last_used_at),
+            pending,
+            given_up: record.given_up,
+            ordinal: record.ordinal,
+            ratchet: Ratchet::from_record(&record, row)?,
+        })
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("generation", &self.generation)
+            .field("confirmed", &self.is_confirmed())
+            .field("epochs_mixed", &self.epochs_mixed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! What a step gives, held back until the new state is saved.
+
+use std::fmt;
+
+use crate::ratchet::{RowKey, TagChange};
+
+/// What a step gives, held back until the state behind it is saved.
+///
+/// The session has already moved on. Write its record and the rows named here, all
+/// at once and durably; then take the value with [`Self::saved`]. If the write
+/// fails, drop this and the session, and load the session again: nothing was sent
+/// and nothing was shown, so nothing is lost.
+///
+/// # Security
+///
+/// An envelope that leaves before the state is saved can be followed, after a crash,
+/// by another one of the same number. Its key still differs (a random salt is in
+/// it), but the receiver takes one of the two for a sign that this device was
+/// rolled back.
+#[must_use = "nothing has been saved yet: write the record and the rows, then call `saved`"]
+pub struct Unsaved<T, K = RowKey> {
+    value: T,
+    rows: Vec<K>,
+    tags: Vec<TagChange>,
+}
+
+impl<T, K> Unsaved<T, K> {
+    pub(crate) fn new(value: T, rows: Vec<K>, tags: Vec<TagChange>) -> Self {
+        Self { value, rows, tags }
+    }
+
+    /// The rows beside the record that changed; ask the session for each. A row that
+    /// it does not have any more is to be deleted.
+    #[must_use]
+    pub fn rows(&self) -> &[K] {
+        &self.rows
+    }
+
+    /// What changed in the tags by which messages are found, for a
+    /// [`TagTable`](super::TagTable).
+    #[must_use]
+    pub fn tags(&self) -> &[TagChange] {
+        &self.tags
+    }
+
+    /// Declares everything written, and gives the value.
+    pub fn saved(self) -> T {
+        self.value
+    }
+
+    /// The parts, for a layer that writes more at the same time.
+    pub(crate) fn into_parts(self) -> (T, Vec<K>, Vec<TagChange>) {
+        (self.value, self.rows, self.tags)
+    }
+}
+
+impl<T, K: fmt::Debug> fmt::Debug for Unsaved<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsaved").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}

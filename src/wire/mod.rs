@@ -1,0 +1,75 @@
+//! Bytes to typed messages and back (SPEC.md and the `.proto` files).
+//!
+//! The only folder that sees the generated protobuf code. What comes out of a
+//! decoder has the right lengths and nothing more: no signature, no key and no
+//! list has been checked (`identity` and `handshake` do that), nothing has been
+//! decrypted (`session`).
+//!
+//! # Security
+//!
+//! No decoder panics, whatever the bytes, and none allocates more than a small
+//! multiple of what it was given. Bytes that are signed are kept as they came.
+
+mod control;
+mod envelope;
+mod keys;
+mod payload;
+pub(crate) mod stored;
+
+mod generated {
+    #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+
+    pub(super) mod v1 {
+        include!("generated/subrosa.v1.rs");
+    }
+    pub(super) mod stored {
+        include!("generated/subrosa.stored.v1.rs");
+    }
+}
+
+pub use control::{Control, ListVersions};
+pub(crate) use envelope::Initiator;
+pub use envelope::{Envelope, Handshake, MAX_ENVELOPE_LEN, Message};
+pub(crate) use keys::{Bundle, DeviceBundle, DeviceEntry, DeviceList, Prekey, PrekeyKind};
+pub use keys::{MAX_DEVICE_LIST_LEN, MAX_DIRECTORY_LEN, SignedDeviceList, SignedPrekey};
+pub use payload::{Mark, MessageId, ShortId};
+pub(crate) use payload::{Payload, append_shards};
+
+/// Why bytes could not be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Longer than the protocol allows; drop it.
+    #[error("{what} is longer than {limit} bytes")]
+    TooLong {
+        /// What was being decoded.
+        what: &'static str,
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// Not what it should be; drop it.
+    #[error("{0} is malformed")]
+    Malformed(&'static str),
+}
+
+/// The bytes as an array, if they have its length.
+fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], DecodeError> {
+    bytes.try_into().map_err(|_| DecodeError::Malformed(what))
+}
+
+/// A field that must be there.
+fn required<T>(field: Option<T>, what: &'static str) -> Result<T, DecodeError> {
+    field.ok_or(DecodeError::Malformed(what))
+}
+
+/// Decodes a protobuf message of at most `limit` bytes.
+fn decode<M: prost::Message + Default>(
+    bytes: &[u8],
+    limit: usize,
+    what: &'static str,
+) -> Result<M, DecodeError> {
+    if bytes.len() > limit {
+        return Err(DecodeError::TooLong { what, limit });
+    }
+    M::decode(bytes).map_err(|_| DecodeError::Malformed(what))
+}

@@ -1,0 +1,36 @@
+//! Stored records: what the layers above keep for themselves, as bytes.
+//!
+//! The record types are those of `proto/stored.proto`. They wipe themselves when
+//! dropped and cannot be printed; no layer keeps one longer than it takes to read
+//! or write it.
+
+use prost::Message;
+use zeroize::Zeroizing;
+
+pub(crate) use super::generated::stored::{
+    Account, Agreed, Answering, Chain, ClosedChain, Device, Gap, Numbering, Offering, Peer,
+    PendingHandshake, PostQuantum, PrekeySecret, Ratchet, ReceivedId, ReceivedNumber, ReplayEntry,
+    ReplayRecord, SentNumber, Session, SkippedKey, UsedTag, post_quantum,
+};
+use super::{DecodeError, fixed};
+
+/// Encodes a record; the bytes are as secret as the keys in them.
+pub(crate) fn encode(record: &impl Message) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(record.encode_to_vec())
+}
+
+/// Decodes a record.
+pub(crate) fn decode<M: Message + Default>(
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<M, DecodeError> {
+    M::decode(bytes).map_err(|_| DecodeError::Malformed(what))
+}
+
+/// A field of a record that must have just this length.
+pub(crate) fn array<const N: usize>(
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<[u8; N], DecodeError> {
+    fixed(bytes, what)
+}

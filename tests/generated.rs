@@ -1,0 +1,50 @@
+//! The checked-in protobuf code is what the `.proto` files say.
+//!
+//! `UPDATE_GENERATED=1 cargo test --test generated` writes it anew.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// Record types wipe themselves and cannot be printed.
+const STORED: &str = ".subrosa.stored.v1";
+
+fn generate(into: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut protos: Vec<PathBuf> = fs::read_dir(root.join("proto"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "proto"))
+        .collect();
+    protos.sort();
+    assert!(protos.len() >= 3);
+    let descriptors = protox::compile(&protos, [root.join("proto")]).unwrap();
+    prost_build::Config::new()
+        .out_dir(into)
+        .skip_protoc_run()
+        .skip_debug([STORED])
+        .message_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
+        .enum_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
+        .compile_fds(descriptors)
+        .unwrap();
+}
+
+#[test]
+fn generated_code_is_up_to_date() {
+    let checked_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wire/generated");
+    if env::var_os("UPDATE_GENERATED").is_some() {
+        fs::create_dir_all(&checked_in).unwrap();
+        generate(&checked_in);
+        return;
+    }
+    let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
+    fs::create_dir_all(&fresh).unwrap();
+    generate(&fresh);
+    for package in ["subrosa.v1.rs", "subrosa.stored.v1.rs"] {
+        let read = |folder: &Path| fs::read_to_string(folder.join(package)).unwrap();
+        assert_eq!(
+            read(&fresh),
+            read(&checked_in),
+            "{package} differs: UPDATE_GENERATED=1 cargo test --test generated"
+        );
+    }
+}
