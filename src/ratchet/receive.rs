@@ -262,6 +262,7 @@ impl Ratchet {
                 self.keep(passed.keys, log);
                 if mixed {
                     self.post_quantum.advance();
+                    log.rows.push(RowKey::Answer);
                 }
             }
         }

@@ -75,12 +75,38 @@ pub struct Accepted {
     ephemeral: [u8; 32],
 }
 
-impl Accepted {
-    /// Notes the handshake, so that it is never answered again. To be saved with the
-    /// session.
+/// What belongs into the same write as the session's record.
+impl Unsaved<Accepted> {
+    /// The new session, for its record and rows.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.value().session
+    }
+
+    /// Who made it, as the keys prove.
+    #[must_use]
+    pub fn from(&self) -> &Address {
+        &self.value().from
+    }
+
+    /// The sender's device list, verified; to be compared with the one that is known.
+    #[must_use]
+    pub fn their_list(&self) -> &DeviceList {
+        &self.value().their_list
+    }
+
+    /// The one-time prekey that was used: to be deleted.
+    #[must_use]
+    pub fn spent(&self) -> Option<PrekeyId> {
+        self.value().spent
+    }
+
+    /// Notes the handshake in the record of its signed prekey, so that it is never
+    /// answered again.
     pub fn note_in(&self, replays: &mut ReplayRecord) {
-        if self.spent.is_none() {
-            replays.insert(self.ephemeral, self.session.id);
+        let Accepted { session, spent, ephemeral, .. } = self.value();
+        if spent.is_none() {
+            replays.insert(*ephemeral, session.id);
         }
     }
 }

@@ -48,6 +48,11 @@ impl<T, K> Unsaved<T, K> {
         self.value
     }
 
+    /// The value, for what of it may be seen before it is saved.
+    pub(super) fn value(&self) -> &T {
+        &self.value
+    }
+
     /// The parts, for a layer that writes more at the same time.
     pub(crate) fn into_parts(self) -> (T, Vec<K>, Vec<TagChange>) {
         (self.value, self.rows, self.tags)

@@ -1,0 +1,15 @@
+//! The promises of `proto/SPEC.md`, each attacked.
+//!
+//! | file | what it attacks |
+//! | --- | --- |
+//! | `delivery` | every delivered message opens once, whatever the network does |
+//! | `malformed` | damaged bytes change nothing and never panic |
+//! | `adversary` | the promises, against stolen state, a lying directory, replays |
+//! | `secrets` | nothing secret is printed |
+//! | `vectors` | `proto/vectors` says what the code does |
+//! | `records` | records of earlier versions still load |
+//! | `corpora` | what fuzzing found, run again |
+
+mod adversary;
+mod delivery;
+mod side;
