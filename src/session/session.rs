@@ -11,7 +11,7 @@ use super::padding;
 use super::payload::{Outgoing, Received};
 use super::{DecryptError, EncryptError, Unsaved};
 use crate::address::Address;
-use crate::handshake::{HandshakeId, Initiated, PrekeyId, ReplayRecord, Responded};
+use crate::handshake::{HandshakeError, HandshakeId, Initiated, PrekeyId, ReplayRecord, Responded};
 use crate::identity::DeviceList;
 use crate::ratchet::{Head, Log, OpenError, Ratchet, Recognised, RowKey, SendError, Tag};
 use crate::timestamp::Timestamp;
@@ -142,12 +142,12 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`DecryptError`]: nothing of the handshake may be kept.
+    /// [`HandshakeError::Refused`]: forged or damaged. Nothing of it may be kept.
     pub fn accept(
         responded: Responded,
         message: &Message,
         now: Timestamp,
-    ) -> Result<Unsaved<Accepted>, DecryptError> {
+    ) -> Result<Unsaved<Accepted>, HandshakeError> {
         let Responded {
             id,
             ephemeral,
@@ -170,7 +170,8 @@ impl Session {
             ordinal: 0,
             ratchet: Ratchet::responder(keys, ratchet_key),
         };
-        let (received, rows, tags) = session.decrypt(message, now)?.into_parts();
+        let opened = session.decrypt(message, now).map_err(|_| HandshakeError::Refused)?;
+        let (received, rows, tags) = opened.into_parts();
         let accepted = Accepted {
             session,
             received,

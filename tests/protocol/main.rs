@@ -12,4 +12,6 @@
 
 mod adversary;
 mod delivery;
+mod protobuf;
 mod side;
+mod thief;

@@ -71,15 +71,16 @@ impl Side {
             self.one_time.push(prekey);
         }
         let one_time = self.one_time.last().filter(|_| with_one_time).map(PrekeySecret::public);
-        let device = DevicePrekeys {
-            device: self.address().device,
-            signed: self.signed.public(),
-            one_time,
-        };
+        let device =
+            DevicePrekeys { device: self.address().device, signed: self.signed.public(), one_time };
         PrekeyBundle::assemble(self.account.device_list().signed(), &[device]).encode()
     }
 
-    pub(crate) fn verify(&self, bundle: &[u8], owner: &UserId) -> Result<VerifiedBundle, HandshakeError> {
+    pub(crate) fn verify(
+        &self,
+        bundle: &[u8],
+        owner: &UserId,
+    ) -> Result<VerifiedBundle, HandshakeError> {
         PrekeyBundle::decode(bundle)?.verify(owner, self.now)
     }
 
@@ -90,8 +91,7 @@ impl Side {
         self.their_list = Some(bundle.device_list().clone());
         let peer = self.peer.get_or_insert_with(|| Peer::new(prekeys.address().clone()));
         let list = self.account.device_list();
-        let begun =
-            peer.initiate(&self.device, list, prekeys, self.now, &mut self.rng).unwrap();
+        let begun = peer.initiate(&self.device, list, prekeys, self.now, &mut self.rng).unwrap();
         save(&mut self.rows, peer, begun);
     }
 
@@ -105,7 +105,11 @@ impl Side {
         self.encrypt(Body::Content { id, content }, Numbers::Next)
     }
 
-    pub(crate) fn encrypt(&mut self, body: Body<'_>, numbers: Numbers) -> Result<Vec<u8>, EncryptError> {
+    pub(crate) fn encrypt(
+        &mut self,
+        body: Body<'_>,
+        numbers: Numbers,
+    ) -> Result<Vec<u8>, EncryptError> {
         let view = self.view();
         let peer = self.peer.as_mut().unwrap();
         let sent = peer.encrypt(body, numbers, view, self.now, &mut self.rng)?;
@@ -166,6 +170,12 @@ impl Side {
         Some(self.encrypt(body, Numbers::None).unwrap())
     }
 
+    pub(crate) fn expire(&mut self) {
+        let peer = self.peer.as_mut().unwrap();
+        let expired = peer.expire(self.now);
+        save(&mut self.rows, peer, expired);
+    }
+
     /// Drops everything in memory and loads it from the rows; whatever was not written
     /// is found missing.
     pub(crate) fn reload(&mut self) {
@@ -222,12 +232,12 @@ pub(crate) fn text(delivered: &Delivered) -> &[u8] {
 
 /// Two sides that have each opened something of the other's.
 pub(crate) fn pair(seed: u64) -> (Side, Side) {
-    let (mut alice, mut bob) = (Side::new("alice", seed), Side::new("bob", seed + 1));
-    let bundle = bob.bundle(true);
-    alice.initiate(&bob.address().user.clone(), &bundle);
-    let first = alice.send(b"hello").unwrap();
-    assert_eq!(text(&bob.receive(&first).unwrap()), b"hello");
-    let answer = bob.send(b"hi").unwrap();
-    assert_eq!(text(&alice.receive(&answer).unwrap()), b"hi");
-    (alice, bob)
+    let (mut initiator, mut responder) = (Side::new("alice", seed), Side::new("bob", seed + 1));
+    let bundle = responder.bundle(true);
+    initiator.initiate(&responder.address().user.clone(), &bundle);
+    let first = initiator.send(b"hello").unwrap();
+    assert_eq!(text(&responder.receive(&first).unwrap()), b"hello");
+    let answer = responder.send(b"hi").unwrap();
+    assert_eq!(text(&initiator.receive(&answer).unwrap()), b"hi");
+    (initiator, responder)
 }
