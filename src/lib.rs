@@ -7,6 +7,8 @@ pub mod identity;
 mod ratchet;
 pub mod session;
 mod timestamp;
+#[cfg(test)]
+mod vectors;
 pub mod wire;
 
 pub use address::{Address, DeviceId, InvalidUserId, MAX_USER_ID_LEN, UserId};

@@ -7,7 +7,9 @@ use subrosa::handshake::{
     ReplayRecord,
 };
 use subrosa::identity::{Account, Device, DeviceList, SafetyNumber, Succession, View};
-use subrosa::session::{Accepted, Body, DecryptError, Delivered, Numbers, Sent, Session, Unsaved};
+use subrosa::session::{
+    Accepted, Answer, Body, DecryptError, Delivered, Numbers, Sent, Session, Unsaved,
+};
 use subrosa::wire::{Envelope, Handshake, Message, MessageId, SignedDeviceList};
 use subrosa::{Address, DeviceId, Timestamp, UserId};
 
@@ -27,6 +29,8 @@ pub(crate) struct App {
     /// The newest list of each user; the first one pinned the account key.
     lists: BTreeMap<UserId, DeviceList>,
     contacts: Contacts,
+    /// What devices wait for that began a session below the one that we send in.
+    answers: BTreeMap<Address, Answer>,
 }
 
 impl App {
@@ -45,6 +49,7 @@ impl App {
             replays: ReplayRecord::new(),
             lists,
             contacts: Contacts::default(),
+            answers: BTreeMap::new(),
         }
     }
 
@@ -104,6 +109,16 @@ impl App {
         Ok(format!("{} {seq} {}", hex::encode(&envelope), hex::encode(id.as_bytes())))
     }
 
+    /// Encrypts the answer that the last message of a device asked for.
+    pub(crate) fn answer(&mut self, to: &Address, now: Timestamp) -> Result<String, Failure> {
+        let view = View::new(self.account.device_list(), self.list(&to.user)?);
+        let answer = *self.answers.get(to).ok_or_else(|| Failure::usage("nothing to answer"))?;
+        let Sent { envelope, .. } =
+            self.contacts.step(to, |peer| peer.answer(answer, view, now, &mut rand::rng()))?;
+        self.answers.remove(to);
+        Ok(hex::encode(&envelope))
+    }
+
     /// Opens an envelope, of a session or with a handshake in front.
     pub(crate) fn receive(&mut self, envelope: &[u8], now: Timestamp) -> Result<String, Failure> {
         let envelope = Envelope::decode(envelope)?;
@@ -111,6 +126,9 @@ impl App {
             Err(DecryptError::Unknown) => self.meet(&envelope, now)?,
             other => other?,
         };
+        if let Some(answer) = delivered.answer {
+            self.answers.insert(from.clone(), answer);
+        }
         let expected = View::new(self.list(&from.user)?, self.account.device_list());
         Ok(describe(&from, &delivered, delivered.view != expected))
     }
@@ -150,6 +168,7 @@ impl App {
             replays: ReplayRecord::from_record(&self.replays.record())?,
             lists: lists.collect::<Result<_, Failure>>()?,
             contacts: self.contacts.reloaded()?,
+            answers: self.answers.clone(),
             device,
         })
     }
@@ -169,11 +188,8 @@ impl App {
         let accepted = self.accept(handshake, message, now)?;
         let (from, spent) = (accepted.from().clone(), accepted.spent());
         let list = self.list_after(accepted.their_list(), from.device)?;
-        // A copy: if the session is not admitted, nothing of it may be kept.
-        let mut replays = ReplayRecord::from_record(&self.replays.record())?;
-        accepted.note_in(&mut replays);
-        let delivered = self.contacts.begin(&from, |peer| peer.admit(accepted, now))?;
-        self.replays = replays;
+        let replays = &mut self.replays;
+        let delivered = self.contacts.begin(&from, |peer| peer.admit(accepted, replays, now))?;
         self.lists.insert(from.user.clone(), list);
         self.one_time.retain(|id, _| Some(*id) != spent);
         Ok((from, delivered))
@@ -185,7 +201,7 @@ impl App {
         handshake: &Handshake,
         message: &Message,
         now: Timestamp,
-    ) -> Result<Unsaved<Accepted>, DecryptError> {
+    ) -> Result<Unsaved<Accepted>, HandshakeError> {
         let key = self.account.key();
         let opening = Opening::receive(&self.device, &key, handshake)?;
         let find = |id| self.one_time.get(&id).ok_or(HandshakeError::UnknownPrekey);

@@ -114,6 +114,7 @@ fn answer(app: &mut Option<App>, request: Request, now: Timestamp) -> Result<Str
         (Request::Send { to, content, numbers }, Some(app)) => {
             app.send(&to, &content, numbers, now)
         }
+        (Request::Answer(address), Some(app)) => app.answer(&address, now),
         (Request::Receive(envelope), Some(app)) => app.receive(&envelope, now),
         (Request::Status(address), Some(app)) => app.status(&address),
         (Request::Safety(user), Some(app)) => app.safety(&user),

@@ -35,7 +35,7 @@ fn reports(delivered: &Delivered, view_differs: bool) -> String {
     ];
     words.extend(flags.iter().filter(|(_, set)| *set).map(|(word, _)| (*word).to_owned()));
     words.extend((delivered.lost > 0).then(|| format!("lost:{}", delivered.lost)));
-    words.extend(delivered.answer_generation.map(|highest| format!("answer:{highest}")));
+    words.extend(delivered.answer.map(|_| "answer".to_owned()));
     if words.is_empty() { "-".to_owned() } else { words.join(",") }
 }
 

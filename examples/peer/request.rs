@@ -37,6 +37,8 @@ pub(crate) enum Request {
         /// Whether it has a number.
         numbers: Numbers,
     },
+    /// The answer that the last message of a device asked for.
+    Answer(Address),
     /// An envelope that came.
     Receive(Vec<u8>),
     /// How the sending session with a device is.
@@ -74,6 +76,7 @@ impl Request {
                 content: hex::decode(content)?,
                 numbers: Numbers::None,
             },
+            ["answer", name, number] => Self::Answer(address(name, number)?),
             ["receive", envelope] => Self::Receive(hex::decode(envelope)?),
             ["status", name, number] => Self::Status(address(name, number)?),
             ["safety", name] => Self::Safety(user(name)?),

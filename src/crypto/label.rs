@@ -11,7 +11,7 @@ macro_rules! labels {
 
             /// All of them.
             #[cfg(test)]
-            const ALL: &'static [Self] = &[$(Self::$name),*];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name),*];
         }
     };
 }

@@ -30,7 +30,7 @@ pub(crate) use label::Label;
 pub(crate) use mask::mask;
 pub(crate) use mlkem::{CIPHERTEXT_LEN, Encapsulated, KemCiphertext, KemPublicKey, KemSecretKey};
 pub(crate) use secret::Secret;
-pub(crate) use x25519::{DhPublicKey, DhSecretKey};
+pub(crate) use x25519::{DhPublicKey, DhSecretKey, NonContributory};
 
 /// The bytes are no key or signature of this kind: wrong length, not canonical, or
 /// degenerate. Whoever made them has a bug or lies; refuse what they came in.

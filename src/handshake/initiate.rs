@@ -6,7 +6,8 @@ use rand_core::CryptoRng;
 
 use super::transcript::{ResponderKeys, SessionKeys, Transcript};
 use super::{HandshakeError, HandshakeId, VerifiedPrekeys};
-use crate::crypto::{DhPublicKey, DhSecretKey, Encapsulated, Label, Secret};
+use crate::address::DeviceId;
+use crate::crypto::{DhPublicKey, DhSecretKey, Encapsulated, Label, NonContributory, Secret};
 use crate::identity::{Device, DeviceList};
 use crate::timestamp::Timestamp;
 use crate::wire::{Handshake, Initiator};
@@ -37,7 +38,8 @@ impl fmt::Debug for Initiated {
 ///
 /// [`HandshakeError::Expired`]: fetch the bundle again.
 /// [`HandshakeError::NotListed`]: `our_list` does not have this device; link it first.
-/// [`HandshakeError::Refused`]: a key of theirs is degenerate; do not retry.
+/// [`HandshakeError::Refused`]: a key of theirs is degenerate, or these are our own
+/// prekeys; do not retry.
 pub fn initiate(
     us: &Device,
     our_list: &DeviceList,
@@ -53,6 +55,29 @@ pub fn initiate(
     if our_list.user() != &us.address().user || our_list.device(us.address().device).is_none() {
         return Err(HandshakeError::NotListed);
     }
+    if us.address() == &them.address {
+        return Err(HandshakeError::Refused);
+    }
+    let claim = Claim { list: our_list, device: us.address().device, generation };
+    run(&claim, them, |signed_prekey| us.identity_key().agree(signed_prekey), rng)
+}
+
+/// Who the initiator says it is.
+pub(super) struct Claim<'a> {
+    pub(super) list: &'a DeviceList,
+    pub(super) device: DeviceId,
+    pub(super) generation: u64,
+}
+
+/// The initiator's side. `prove` is the one step that needs its private identity key:
+/// `DH(initiator's identity key, signed prekey)`.
+pub(super) fn run(
+    claim: &Claim<'_>,
+    them: &VerifiedPrekeys,
+    prove: impl FnOnce(&DhPublicKey) -> Result<Secret<32>, NonContributory>,
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Result<Initiated, HandshakeError> {
+    let one_time = them.one_time.as_ref();
     let refused = |_| HandshakeError::Refused;
     let mut transcript = Transcript::new(&ResponderKeys {
         address: &them.address,
@@ -92,13 +117,13 @@ pub fn initiate(
     ]);
     //  9   c2 = Seal(pad(Initiator))
     let initiator = Initiator {
-        device_list: our_list.signed().clone(),
-        device_id: us.address().device.get(),
-        generation,
+        device_list: claim.list.signed().clone(),
+        device_id: claim.device.get(),
+        generation: claim.generation,
     };
     let initiator = transcript.seal(&pad(initiator.encode())).ok_or(HandshakeError::Refused)?;
     // 10   MixKey(DH(initiator's identity key, signed prekey))
-    let shared = us.identity_key().agree(&them.signed.x25519).map_err(refused)?;
+    let shared = prove(&them.signed.x25519).map_err(refused)?;
     transcript.mix_key(&[shared.expose()]);
 
     let kem_ciphertext = ciphertext.as_bytes().to_vec();
@@ -108,7 +133,7 @@ pub fn initiate(
         handshake,
         keys: transcript.finish(),
         their_ratchet_key: them.signed.x25519,
-        generation,
+        generation: claim.generation,
         with_one_time_prekey: one_time.is_some(),
         bundle_fetched_at: them.fetched_at,
     })

@@ -20,6 +20,8 @@
 //! has opened: until then anybody could have made it. So a [`Responded`] gives out
 //! nothing, and only `session` opens it.
 
+#[cfg(test)]
+pub(crate) mod attacks;
 mod bundle;
 mod initiate;
 mod prekey;

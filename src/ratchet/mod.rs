@@ -26,8 +26,10 @@
 //!
 //! [Double Ratchet specification]: https://signal.org/docs/specifications/doubleratchet/
 
+#[cfg(test)]
+mod attacks;
 mod chain;
-mod erasure;
+pub(crate) mod erasure;
 mod header;
 mod kept;
 mod post_quantum;

@@ -5,9 +5,11 @@
 //! finds the session that an envelope is for. This is the tier of those who compose
 //! the parts: state in, state out, nothing saved and nothing sent.
 
+#[cfg(test)]
+mod attacks;
 mod error;
 mod numbering;
-mod padding;
+pub(crate) mod padding;
 mod payload;
 mod peer;
 mod peer_record;
@@ -24,7 +26,7 @@ pub use crate::ratchet::{
 pub use error::{DecryptError, EncryptError};
 pub use numbering::{MAX_GAPS, MAX_NUMBER_JUMP, NUMBERS_REMEMBERED, NumberReport};
 pub use payload::{Body, Content, MAX_CONTENT_LEN, Outgoing, Plaintext, Received};
-pub use peer::{Delivered, MAX_SESSIONS, Numbers, Peer, Sent};
+pub use peer::{Answer, Delivered, MAX_SESSIONS, Numbers, Peer, Sent};
 pub use peer_record::LoadedPeer;
 pub use peer_row::PeerRow;
 pub use session::{Accepted, FIRST_CHAIN_LIFETIME, Session};

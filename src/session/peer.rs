@@ -11,7 +11,7 @@ use super::payload::{Body, Content, Outgoing, Received};
 use super::session::{Accepted, Session};
 use super::{DecryptError, EncryptError, PeerRow, Unsaved};
 use crate::address::Address;
-use crate::handshake::{HandshakeError, HandshakeId, VerifiedPrekeys, initiate};
+use crate::handshake::{HandshakeError, HandshakeId, ReplayRecord, VerifiedPrekeys, initiate};
 use crate::identity::{Device, DeviceList, View};
 use crate::ratchet::{KEPT_TIME, TagChange};
 use crate::timestamp::Timestamp;
@@ -76,11 +76,18 @@ pub struct Delivered {
     pub lost: u32,
     /// The session showed that the peer was rolled back.
     pub peer_rolled_back: bool,
-    /// The handshake had a generation below the one that we send in: answer with
-    /// [`Control::HighestGeneration`] of this.
-    pub answer_generation: Option<u64>,
+    /// The peer began a session with a generation below the one that we send in, as
+    /// after a restore: to be sent with [`Peer::answer`].
+    pub answer: Option<Answer>,
     /// The peer says that it knows a generation that we do not have: initiate again.
     pub initiate_again: bool,
+}
+
+/// Tells a peer, in the session that it began, which generation is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    session: HandshakeId,
+    generation: u64,
 }
 
 /// All sessions with one device, and what was said in them by number.
@@ -132,7 +139,8 @@ impl Peer {
         self.numbering.gaps().map(|(first, last)| first..=last)
     }
 
-    /// Starts a session.
+    /// Starts a session. If there is one already, the new one replaces it: the next
+    /// message goes into it, and carries its handshake.
     ///
     /// # Errors
     ///
@@ -152,9 +160,9 @@ impl Peer {
         let generation = self.highest_generation.saturating_add(1).max(now.as_secs());
         let initiated = initiate(us, our_list, prekeys, generation, now, rng)?;
         self.highest_generation = generation;
-        let mut rows = Vec::new();
-        let mut tags = Vec::new();
-        let session = Session::initiate(initiated, now);
+        let (mut rows, mut tags) = (Vec::new(), Vec::new());
+        let mut session = Session::initiate(initiated, now);
+        session.set_replacement(!self.sessions.is_empty());
         tags.extend(session.expected_tags().map(TagChange::Expected));
         self.add(session, &mut rows, &mut tags);
         Ok(Unsaved::new((), rows, tags))
@@ -174,6 +182,37 @@ impl Peer {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
         let place = self.sending_place().ok_or(EncryptError::NoSession)?;
+        self.encrypt_at(place, body, numbers, view, now, rng)
+    }
+
+    /// Encrypts what [`Delivered::answer`] asks for, in the session that it came in.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptError`]; nothing has changed.
+    pub fn answer(
+        &mut self,
+        answer: Answer,
+        view: View,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
+        let Answer { session, generation } = answer;
+        let place = self.sessions.iter().position(|known| known.id() == session);
+        let place = place.ok_or(EncryptError::NoSession)?;
+        let body = Body::Control(Control::HighestGeneration(generation));
+        self.encrypt_at(place, body, Numbers::None, view, now, rng)
+    }
+
+    fn encrypt_at(
+        &mut self,
+        place: usize,
+        body: Body<'_>,
+        numbers: Numbers,
+        view: View,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
         let session = self.sessions.get_mut(place).ok_or(EncryptError::NoSession)?;
         let (seq, last) = match numbers {
             Numbers::Next => self.numbering.next(),
@@ -236,7 +275,8 @@ impl Peer {
         Err(DecryptError::Unknown)
     }
 
-    /// Takes in a session that this peer began.
+    /// Takes in a session that this peer began, and notes its handshake in the record
+    /// of the signed prekey that it used.
     ///
     /// # Errors
     ///
@@ -246,25 +286,29 @@ impl Peer {
     pub fn admit(
         &mut self,
         accepted: Unsaved<Accepted>,
+        replays: &mut ReplayRecord,
         now: Timestamp,
     ) -> Result<Unsaved<Delivered, PeerRow>, HandshakeError> {
-        let (accepted, beside, mut tags) = accepted.into_parts();
-        let Accepted { session, received, from, .. } = accepted;
-        if from != self.address {
+        if accepted.from() != &self.address {
             return Err(HandshakeError::OtherUser);
         }
+        let session = accepted.session();
         if !self.takes_generation(session.generation(), now) || self.has_session(session.id()) {
             return Err(HandshakeError::Refused);
         }
+        accepted.note_in(replays);
+        let (accepted, beside, mut tags) = accepted.into_parts();
+        let Accepted { session, received, .. } = accepted;
         let (id, generation) = (session.id(), session.generation());
         let ours = self.sending_session().map(Session::generation);
-        let answer_generation = ours.filter(|ours| *ours > generation);
+        let is_behind = ours.is_some_and(|ours| ours > generation);
         self.highest_generation = self.highest_generation.max(generation);
         let mut rows: Vec<_> = beside.into_iter().map(|row| PeerRow::Beside(id, row)).collect();
         tags.extend(session.expected_tags().map(TagChange::Expected));
         let ordinal = self.add(session, &mut rows, &mut tags);
         let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
-        delivered.answer_generation = answer_generation.map(|_| self.highest_generation);
+        delivered.answer =
+            is_behind.then_some(Answer { session: id, generation: self.highest_generation });
         Ok(Unsaved::new(delivered, rows, tags))
     }
 
@@ -341,9 +385,9 @@ impl Peer {
         tags.extend(session.expected_tags().map(TagChange::Gone));
     }
 
-    /// The session that sends: of those that are confirmed and not given up the one
-    /// with the highest generation, then the smaller `AD`; without any, the newest
-    /// own one.
+    /// The session that sends: of those that are not given up, and confirmed or begun
+    /// as a replacement, the one with the highest generation, then the smaller `AD`;
+    /// without any, the newest own one.
     fn sending_place(&self) -> Option<usize> {
         (0..)
             .zip(&self.sessions)
@@ -402,7 +446,7 @@ impl Peer {
             numbers: numbered.reports,
             lost,
             peer_rolled_back,
-            answer_generation: None,
+            answer: None,
             initiate_again,
         }
     }
@@ -412,7 +456,7 @@ impl Peer {
 fn rank(session: &Session) -> (bool, bool, u64, Reverse<[u8; 32]>) {
     (
         !session.is_given_up(),
-        session.is_confirmed(),
+        session.is_confirmed() || session.is_replacement(),
         session.generation(),
         Reverse(*session.associated_data()),
     )

@@ -47,6 +47,8 @@ pub struct Session {
     /// Goes along until something of the peer's has opened.
     pending: Option<Pending>,
     given_up: bool,
+    /// Begun by us when there was another one with that device.
+    replacement: bool,
     /// The how-manieth session with that device this is.
     ordinal: u32,
     ratchet: Ratchet,
@@ -133,6 +135,7 @@ impl Session {
             last_used_at: now,
             pending: Some(Pending { handshake, bundle_fetched_at }),
             given_up: false,
+            replacement: false,
             ordinal: 0,
             ratchet: Ratchet::initiator(keys, their_ratchet_key),
         }
@@ -167,6 +170,7 @@ impl Session {
             last_used_at: now,
             pending: None,
             given_up: false,
+            replacement: false,
             ordinal: 0,
             ratchet: Ratchet::responder(keys, ratchet_key),
         };
@@ -332,6 +336,14 @@ impl Session {
         self.ordinal = ordinal;
     }
 
+    pub(super) fn is_replacement(&self) -> bool {
+        self.replacement
+    }
+
+    pub(super) fn set_replacement(&mut self, replacement: bool) {
+        self.replacement = replacement;
+    }
+
     pub(super) fn give_up(&mut self) {
         self.given_up = true;
     }
@@ -352,6 +364,7 @@ impl Session {
             bundle_fetched_at: pending.bundle_fetched_at.as_millis(),
         });
         record.given_up = self.given_up;
+        record.replacement = self.replacement;
         record.ordinal = self.ordinal;
         self.ratchet.fill_record(&mut record);
         stored::encode(&record)
@@ -401,6 +414,7 @@ impl Session {
             last_used_at: Timestamp::from_millis(record.last_used_at),
             pending,
             given_up: record.given_up,
+            replacement: record.replacement,
             ordinal: record.ordinal,
             ratchet: Ratchet::from_record(&record, row)?,
         })

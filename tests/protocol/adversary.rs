@@ -179,18 +179,15 @@ fn a_session_of_one_device_cannot_pass_for_another_s() {
 }
 
 #[test]
-fn the_own_address_is_refused_as_initiator() {
+fn nobody_begins_a_session_with_himself() {
     let mut side = Side::new("bob", 1);
     let bundle = side.bundle(true);
-    side.initiate(&user("bob"), &bundle);
-    let envelope = side.send(b"to myself").unwrap();
-    let Envelope::FirstMessage { handshake, .. } = Envelope::decode(&envelope).unwrap() else {
-        panic!("not a first message");
-    };
-    let key = side.account.key();
-    let opening = Opening::receive(&side.device, &key, &handshake).unwrap();
-    let responded = opening.respond(&side.signed, side.one_time.last(), &ReplayRecord::new());
-    assert_eq!(responded.unwrap_err(), HandshakeError::Refused);
+    let bundle = side.verify(&bundle, &user("bob")).unwrap();
+    let prekeys = &bundle.devices()[0];
+    let mut peer = Peer::new(prekeys.address().clone());
+    let list = side.account.device_list();
+    let begun = peer.initiate(&side.device, list, prekeys, side.now, &mut side.rng);
+    assert_eq!(begun.unwrap_err(), HandshakeError::Refused);
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl Conversation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Also: a repeated envelope is a duplicate and changes nothing, a damaged one
     /// changes nothing, every row that a step changes is named by it, and what is
@@ -311,4 +311,32 @@ fn at_most_2_000_skipped_keys_are_kept_oldest_first_out() {
     assert_eq!(responder.receive(&envelopes[0][999]).unwrap_err(), DecryptError::KeyGone);
     responder.receive(&envelopes[1][0]).unwrap();
     responder.receive(&envelopes[2][999]).unwrap();
+}
+
+#[test]
+fn a_device_restored_with_a_slow_clock_is_told_the_generation_and_takes_over() {
+    let (mut initiator, mut responder) = pair(6);
+    // It lost everything but its identity, and its clock is a day behind.
+    let mut restored = Side::new("alice", 6);
+    restored.now = Timestamp::from_secs(restored.now.as_secs() - 86_400);
+    let them = responder.address().user.clone();
+    let bundle = responder.bundle(true);
+    restored.initiate(&them, &bundle);
+    let envelope = restored.send(b"I am back").unwrap();
+    let delivered = responder.receive(&envelope).unwrap();
+    assert_eq!(text(&delivered), b"I am back");
+    // What the responder sends otherwise goes into the session that is lost.
+    let lost = responder.send(b"into the void").unwrap();
+    assert_eq!(restored.receive(&lost).unwrap_err(), DecryptError::Unknown);
+    let answer = responder.answer(&delivered).unwrap();
+    assert!(restored.receive(&answer).unwrap().initiate_again);
+    let bundle = responder.bundle(true);
+    restored.initiate(&them, &bundle);
+    let envelope = restored.send(b"and now for good").unwrap();
+    assert_eq!(text(&responder.receive(&envelope).unwrap()), b"and now for good");
+    let envelope = responder.send(b"welcome").unwrap();
+    assert_eq!(text(&restored.receive(&envelope).unwrap()), b"welcome");
+    // The old copy still lives somewhere: what it sends opens, in its own session.
+    let envelope = initiator.send(b"from the old device").unwrap();
+    responder.receive(&envelope).unwrap();
 }

@@ -13,7 +13,7 @@ use subrosa::identity::{Account, Device, DeviceList, View};
 use subrosa::session::{
     Body, Content, DecryptError, Delivered, EncryptError, Numbers, Peer, PeerRow, Session, Unsaved,
 };
-use subrosa::wire::{Control, Envelope, MessageId};
+use subrosa::wire::{Envelope, MessageId};
 use subrosa::{Address, Timestamp, UserId};
 
 /// When every test begins, in seconds.
@@ -138,13 +138,11 @@ impl Side {
         let one_time = ids.one_time.map(|id| self.find(id).ok_or(HandshakeError::UnknownPrekey));
         let responded = opening.respond(&self.signed, one_time.transpose()?, &self.replays)?;
         let accepted = Session::accept(responded, message, self.now)?;
-        let mut replays = ReplayRecord::from_record(&self.replays.record()).unwrap();
-        accepted.note_in(&mut replays);
         let (from, list) = (accepted.from().clone(), accepted.their_list().clone());
         let spent = accepted.spent();
         let fresh = self.peer.is_none();
         let peer = self.peer.get_or_insert_with(|| Peer::new(from));
-        let delivered = match peer.admit(accepted, self.now) {
+        let delivered = match peer.admit(accepted, &mut self.replays, self.now) {
             Ok(delivered) => save(&mut self.rows, peer, delivered),
             Err(error) => {
                 if fresh {
@@ -153,7 +151,6 @@ impl Side {
                 return Err(error.into());
             }
         };
-        self.replays = replays;
         self.their_list = Some(list);
         self.one_time.retain(|prekey| Some(prekey.id()) != spent);
         Ok(delivered)
@@ -165,9 +162,10 @@ impl Side {
 
     /// Answers what a delivery asks for, as an app does.
     pub(crate) fn answer(&mut self, delivered: &Delivered) -> Option<Vec<u8>> {
-        let generation = delivered.answer_generation?;
-        let body = Body::Control(Control::HighestGeneration(generation));
-        Some(self.encrypt(body, Numbers::None).unwrap())
+        let view = self.view();
+        let peer = self.peer.as_mut()?;
+        let sent = peer.answer(delivered.answer?, view, self.now, &mut self.rng).unwrap();
+        Some(save(&mut self.rows, peer, sent).envelope)
     }
 
     pub(crate) fn expire(&mut self) {

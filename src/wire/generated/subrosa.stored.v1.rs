@@ -106,6 +106,9 @@ pub struct Session {
     /// When something was last sent or opened, milliseconds.
     #[prost(uint64, tag = "17")]
     pub last_used_at: u64,
+    /// Begun by us when there was another session with that device.
+    #[prost(bool, tag = "18")]
+    pub replacement: bool,
 }
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,0 +1,111 @@
+//! Promises 4 and 8, attacked with keys that no caller of the crate can hold.
+
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use super::initiate::{Claim, run};
+use super::transcript::{ResponderKeys, Transcript};
+use super::{
+    DevicePrekeys, HandshakeError, Initiated, Opening, PrekeyBundle, PrekeySecret, ReplayRecord,
+    VerifiedPrekeys, initiate,
+};
+use crate::Timestamp;
+use crate::address::{DeviceId, UserId};
+use crate::crypto::{DhPublicKey, KemCiphertext, Label, Secret};
+use crate::identity::{Account, Device, DeviceList};
+use crate::wire::Handshake;
+
+/// A responder with all its private keys.
+pub(crate) struct Responder {
+    pub(crate) device: Device,
+    pub(crate) account: Account,
+    pub(crate) signed: PrekeySecret,
+    pub(crate) now: Timestamp,
+}
+
+impl Responder {
+    pub(crate) fn new(rng: &mut ChaCha8Rng) -> Self {
+        let now = Timestamp::from_secs(1_790_000_000);
+        let device = Device::generate(UserId::new("bob").unwrap(), rng);
+        let account = Account::create(&device, rng);
+        let signed = PrekeySecret::signed(&device, now, rng);
+        Self { device, account, signed, now }
+    }
+
+    pub(crate) fn verified(&self) -> VerifiedPrekeys {
+        let Self { device, account, signed, now } = self;
+        let address = device.address();
+        let device =
+            DevicePrekeys { device: address.device, signed: signed.public(), one_time: None };
+        let bundle = PrekeyBundle::assemble(account.device_list().signed(), &[device]);
+        bundle.verify(&address.user, *now).unwrap().devices()[0].clone()
+    }
+
+    /// A handshake in the name of any listed device, made by the responder alone: the
+    /// one secret of the initiator's that it takes is an agreement with our own prekey.
+    pub(crate) fn forge(
+        &self,
+        list: &DeviceList,
+        device: DeviceId,
+        rng: &mut ChaCha8Rng,
+    ) -> Initiated {
+        let claim = Claim { list, device, generation: self.now.as_secs() };
+        let their_identity = *list.device(device).unwrap().identity_key();
+        let own_prekey = self.signed.halves().x25519;
+        run(&claim, &self.verified(), |_| own_prekey.agree(&their_identity), rng).unwrap()
+    }
+}
+
+/// What somebody sees who can compute every Diffie-Hellman agreement, and has this
+/// KEM secret: whether the initiator's identity opens.
+fn opens_with(responder: &Responder, handshake: &Handshake, kem_secret: &Secret<32>) -> bool {
+    let Responder { device, account, signed, now: _ } = responder;
+    let ephemeral = DhPublicKey::from_bytes(&handshake.ephemeral).unwrap();
+    let mut transcript = Transcript::new(&ResponderKeys {
+        address: device.address(),
+        account_key: &account.key(),
+        signing_key: &device.signing_key(),
+        identity_key: device.identity_public(),
+    });
+    transcript.mix_hash(&[&handshake.ephemeral]);
+    let shared = device.identity_key().agree(&ephemeral).unwrap();
+    transcript.mix_key(&[shared.expose()]);
+    transcript.open(&handshake.prekey_ids).unwrap();
+    transcript.mix_hash(&[signed.signed_part()]);
+    transcript.mix_hash(&[Label::NO_ONE_TIME_PREKEY.as_bytes()]);
+    transcript.mix_hash(&[&handshake.kem_ciphertext]);
+    let shared = signed.halves().x25519.agree(&ephemeral).unwrap();
+    transcript.mix_key(&[shared.expose(), kem_secret.expose()]);
+    transcript.open(&handshake.initiator).is_some()
+}
+
+#[test]
+fn every_diffie_hellman_agreement_together_opens_neither_identity_nor_content() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let responder = Responder::new(&mut rng);
+    let device = Device::generate(UserId::new("alice").unwrap(), &mut rng);
+    let account = Account::create(&device, &mut rng);
+    let (list, now) = (account.device_list(), responder.now);
+    let them = responder.verified();
+    let Initiated { handshake, .. } =
+        initiate(&device, list, &them, now.as_secs(), now, &mut rng).unwrap();
+    let ciphertext = KemCiphertext::from_bytes(&handshake.kem_ciphertext).unwrap();
+    let genuine = responder.signed.halves().mlkem768.decapsulate(&ciphertext);
+    assert!(opens_with(&responder, &handshake, &genuine));
+    // Identity and session keys both follow from the KEM's secret, and it is unknown.
+    assert!(!opens_with(&responder, &handshake, &Secret::copy_from(&[0; 32])));
+    assert!(!opens_with(&responder, &handshake, &Secret::random(&mut rng)));
+}
+
+#[test]
+fn the_own_address_is_refused_as_initiator() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let responder = Responder::new(&mut rng);
+    let own = responder.account.device_list();
+    let Initiated { handshake, .. } =
+        responder.forge(own, responder.device.address().device, &mut rng);
+    let key = responder.account.key();
+    let opening = Opening::receive(&responder.device, &key, &handshake).unwrap();
+    let responded = opening.respond(&responder.signed, None, &ReplayRecord::new());
+    assert_eq!(responded.unwrap_err(), HandshakeError::Refused);
+}

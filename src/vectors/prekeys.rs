@@ -1,0 +1,170 @@
+//! Prekeys, and bundles good and bad.
+
+use serde_json::{Value, json};
+
+use super::model::{self, cat, pb_bytes, pb_fixed32, pb_varint};
+use super::{Draws, NOW, Party, hex};
+use crate::address::UserId;
+use crate::handshake::{PrekeyBundle, PrekeySecret};
+use crate::timestamp::Timestamp;
+
+/// How long a prekey may be used, in seconds.
+const LIFETIME: u64 = 90 * 24 * 60 * 60;
+
+/// A prekey with its seed, as the crate made it and the model understands it.
+pub(super) struct Prekey {
+    pub(super) secret: PrekeySecret,
+    pub(super) seed: [u8; 32],
+    pub(super) kind: u64,
+    pub(super) x25519_private: [u8; 32],
+    pub(super) mlkem768_seed: [u8; 64],
+    /// The encoded `Prekey`, and what the signature covers.
+    pub(super) encoded: Vec<u8>,
+    pub(super) sp: Vec<u8>,
+    pub(super) signature: [u8; 64],
+}
+
+impl Prekey {
+    pub(super) fn new(owner: &Party, kind: u64, draws: &mut Draws) -> Self {
+        let now = Timestamp::from_secs(NOW);
+        let make = if kind == 1 { PrekeySecret::signed } else { PrekeySecret::one_time };
+        let secret = make(&owner.device, now, draws);
+        let seed = model::array(&draws.take()[0]);
+        let (x25519_private, mlkem768_seed) = model::prekey_halves(&seed);
+        let encoded = encode(
+            kind,
+            &model::dh_public(&x25519_private),
+            &model::kem_public(&mlkem768_seed),
+            NOW + LIFETIME,
+        );
+        let message = model::prekey_message(&owner.user, owner.device_id, &encoded);
+        let signature = model::sign(&owner.signing_seed, "subrosa/1 prekey", &message);
+        assert_eq!(secret.public().prekey, encoded);
+        assert_eq!(secret.public().signature, signature);
+        let sp = cat(&[b"subrosa/1 prekey\0", &message]);
+        assert_eq!(secret.id().as_bytes()[..], model::sha256(&[&sp])[..8]);
+        Self { secret, seed, kind, x25519_private, mlkem768_seed, encoded, sp, signature }
+    }
+
+    pub(super) fn x25519(&self) -> [u8; 32] {
+        model::dh_public(&self.x25519_private)
+    }
+
+    pub(super) fn mlkem768(&self) -> Vec<u8> {
+        model::kem_public(&self.mlkem768_seed)
+    }
+
+    /// The encoded `SignedPrekey`.
+    pub(super) fn signed(&self) -> Vec<u8> {
+        cat(&[&pb_bytes(1, &self.encoded), &pb_bytes(2, &self.signature)])
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "kind": self.kind,
+            "expires_at": NOW + LIFETIME,
+            "seed": hex(self.seed),
+            "x25519_private": hex(self.x25519_private),
+            "mlkem768_seed": hex(self.mlkem768_seed),
+            "x25519": hex(self.x25519()),
+            "mlkem768": hex(self.mlkem768()),
+            "prekey": hex(&self.encoded),
+            "sp": hex(&self.sp),
+            "signature": hex(self.signature),
+            "id": hex(self.secret.id().as_bytes()),
+            "signed_prekey": hex(self.signed()),
+        })
+    }
+}
+
+fn encode(kind: u64, x25519: &[u8], mlkem768: &[u8], expires_at: u64) -> Vec<u8> {
+    let keys = cat(&[&pb_bytes(2, x25519), &pb_bytes(3, mlkem768)]);
+    cat(&[&pb_varint(1, kind), &keys, &pb_varint(4, expires_at)])
+}
+
+/// A `SignedPrekey` that is signed as it should be, whatever it holds.
+fn sign(owner: &Party, prekey: &[u8]) -> Vec<u8> {
+    let message = model::prekey_message(&owner.user, owner.device_id, prekey);
+    let signature = model::sign(&owner.signing_seed, "subrosa/1 prekey", &message);
+    cat(&[&pb_bytes(1, prekey), &pb_bytes(2, &signature)])
+}
+
+/// An encoded `DeviceBundle`.
+fn device(id: u32, signed: &[u8], one_time: &[u8]) -> Vec<u8> {
+    cat(&[&pb_fixed32(1, id), &pb_bytes(2, signed), &pb_bytes(3, one_time)])
+}
+
+/// An encoded `Bundle`.
+fn bundle(list: &[u8], devices: &[Vec<u8>]) -> Vec<u8> {
+    let devices: Vec<u8> = devices.iter().flat_map(|device| pb_bytes(2, device)).collect();
+    cat(&[&pb_bytes(1, list), &devices])
+}
+
+pub(super) fn vectors() -> Value {
+    let draws = &mut Draws::new(4);
+    let owner = &Party::new("bob", draws);
+    let other = &Party::new("mallory", draws);
+    let signed = Prekey::new(owner, 1, draws);
+    let one_time = Prekey::new(owner, 2, draws);
+    let theirs = Prekey::new(other, 1, draws);
+    let list = owner.signed_list();
+    let id = owner.device_id;
+    let of_owner = |signed: &[u8], one_time: &[u8]| bundle(&list, &[device(id, signed, one_time)]);
+    let (s, o) = (signed.signed(), one_time.signed());
+    let accepted = [
+        ("signed and one-time prekey", of_owner(&s, &o)),
+        ("no one-time prekey", of_owner(&s, b"")),
+        ("no device has published anything", bundle(&list, &[])),
+    ];
+    let changed = |change: &dyn Fn(&mut Vec<u8>, &mut Vec<u8>, &mut u64)| {
+        let (mut x25519, mut mlkem768) = (signed.x25519().to_vec(), signed.mlkem768());
+        let mut expires_at = NOW + LIFETIME;
+        change(&mut x25519, &mut mlkem768, &mut expires_at);
+        of_owner(&sign(owner, &encode(1, &x25519, &mlkem768, expires_at)), b"")
+    };
+    let mut bad_signature = s.clone();
+    *bad_signature.last_mut().unwrap() ^= 1;
+    let mut bad_list = list.clone();
+    *bad_list.last_mut().unwrap() ^= 1;
+    let refused = [
+        ("the list is another user's", bundle(&other.signed_list(), &[])),
+        ("the list's signature is wrong", bundle(&bad_list, &[device(id, &s, &o)])),
+        ("a device that is not listed", bundle(&list, &[device(id ^ 1, &s, &o)])),
+        ("a device twice", bundle(&list, &[device(id, &s, b""), device(id, &s, b"")])),
+        ("no signed prekey", of_owner(b"", &o)),
+        ("a prekey's signature is wrong", of_owner(&bad_signature, &o)),
+        ("the one-time prekey's signature is wrong", of_owner(&s, &bad_signature)),
+        ("a one-time prekey in place of the signed one", of_owner(&o, b"")),
+        ("a signed prekey in place of the one-time one", of_owner(&s, &s)),
+        ("another account's prekey", of_owner(&theirs.signed(), b"")),
+        ("kind 0", of_owner(&sign(owner, &encode(0, &signed.x25519(), &signed.mlkem768(), NOW * 2)), b"")),
+        ("expired at this very second", changed(&|_, _, expires_at| *expires_at = NOW)),
+        ("an X25519 key of low order", changed(&|x25519, _, _| x25519.fill(0))),
+        ("an X25519 key that is not canonical", changed(&|x25519, _, _| x25519[31] |= 0x80)),
+        ("an X25519 key of 31 bytes", changed(&|x25519, _, _| x25519.truncate(31))),
+        ("an ML-KEM key with a coefficient of 4,095", changed(&|_, mlkem768, _| {
+            mlkem768[0] = 0xff;
+            mlkem768[1] |= 0x0f;
+        })),
+        ("an ML-KEM key of 1,183 bytes", changed(&|_, mlkem768, _| mlkem768.truncate(1183))),
+    ];
+    json!({
+        "owner": owner.to_json(),
+        "prekeys": [signed.to_json(), one_time.to_json()],
+        "bundles": accepted.map(|(name, bundle)| {
+            assert!(verifies(owner, &bundle), "{name}");
+            json!({ "name_text": name, "asked_user_id": hex(&owner.user), "now": NOW, "bundle": hex(bundle) })
+        }),
+        "refused_bundles": refused.map(|(reason, bundle)| {
+            assert!(!verifies(owner, &bundle), "{reason}");
+            json!({ "reason": reason, "asked_user_id": hex(&owner.user), "now": NOW, "bundle": hex(bundle) })
+        }),
+    })
+}
+
+fn verifies(asked: &Party, bundle: &[u8]) -> bool {
+    let user = UserId::new(&asked.user).unwrap();
+    PrekeyBundle::decode(bundle)
+        .and_then(|bundle| bundle.verify(&user, Timestamp::from_secs(NOW)))
+        .is_ok()
+}
