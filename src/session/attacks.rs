@@ -1,15 +1,17 @@
-//! Promise 8, attacked by a judge: the recipient makes a whole conversation alone.
+//! Promise 8, attacked by a judge: the recipient makes a whole conversation alone. And
+//! a peer that keeps to the cryptography, but not to the payload's rules.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::{Body, Content, Outgoing, Session};
+use super::{Body, Content, DecryptError, Outgoing, Session, padding};
 use crate::Timestamp;
 use crate::address::UserId;
 use crate::handshake::attacks::Responder;
-use crate::handshake::{Opening, ReplayRecord};
+use crate::handshake::{Opening, ReplayRecord, initiate};
 use crate::identity::{Account, Device, View};
-use crate::wire::{Envelope, MessageId};
+use crate::ratchet::Log;
+use crate::wire::{DecodeError, Envelope, Message, MessageId, append_shards};
 
 fn say(session: &mut Session, content: &[u8], rng: &mut ChaCha8Rng, now: Timestamp) -> Envelope {
     let body = Body::Content { id: MessageId::generate(rng), content };
@@ -56,4 +58,63 @@ fn the_recipient_alone_can_make_the_whole_transcript() {
         assert_eq!(text(&received.content), b"tomorrow", "turn {turn}");
     }
     assert!(session.epochs_mixed() >= 2, "post-quantum epochs included");
+}
+
+/// A pair in conversation: initiator's and responder's session.
+fn pair(rng: &mut ChaCha8Rng) -> (Session, Session, Timestamp) {
+    let responder = Responder::new(rng);
+    let now = responder.now;
+    let device = Device::generate(UserId::new("alice").unwrap(), rng);
+    let account = Account::create(&device, rng);
+    let (list, them) = (account.device_list(), responder.verified());
+    let initiated = initiate(&device, list, &them, now.as_secs(), now, rng).unwrap();
+    let mut ours = Session::initiate(initiated, now);
+    let first = say(&mut ours, b"hello", rng, now);
+    let Envelope::FirstMessage { handshake, message } = &first else { panic!("{first:?}") };
+    let key = responder.account.key();
+    let opening = Opening::receive(&responder.device, &key, handshake).unwrap();
+    let responded = opening.respond(&responder.signed, None, &ReplayRecord::new()).unwrap();
+    let accepted = Session::accept(responded, message, now).unwrap().saved();
+    (ours, accepted.session, now)
+}
+
+/// Sends this payload as it stands, sealed as it should be.
+fn inject(session: &mut Session, payload: &[u8], rng: &mut ChaCha8Rng) -> Message {
+    session.ratchet.prepare_send(&mut Log::default(), rng).unwrap();
+    let (head, sealed) = session.ratchet.seal(payload, rng).unwrap();
+    Message { head: head.to_bytes(), sealed }
+}
+
+#[test]
+fn a_hostile_payload_is_malformed_or_content_and_the_conversation_goes_on() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let (mut hostile, mut session, now) = pair(&mut rng);
+    let body = Body::Content { id: MessageId::generate(&mut rng), content: b"text" };
+    let outgoing = Outgoing { body, seq: 7, last: None, seen: None, view: View(3) };
+    let mut genuine = outgoing.to_payload().encode();
+    append_shards(&mut genuine, &[[1, 0].as_slice(), &[9; 64]].concat());
+    padding::pad(&mut genuine, 256);
+    let cut = (1..genuine.len()).map(|len| genuine[..len].to_vec());
+    let flipped = (0..genuine.len() * 8).map(|bit| {
+        let mut payload = genuine.clone();
+        payload[bit / 8] ^= 1 << (bit % 8);
+        payload
+    });
+    let (mut malformed, mut taken) = (0, 0);
+    for payload in cut.chain(flipped).collect::<Vec<_>>() {
+        let message = inject(&mut hostile, &payload, &mut rng);
+        match session.decrypt(&message, now).unwrap().saved().content {
+            Content::Malformed(_) => malformed += 1,
+            _ => taken += 1,
+        }
+        // Its key is used up all the same.
+        assert_eq!(session.decrypt(&message, now).unwrap_err(), DecryptError::Duplicate);
+    }
+    assert!(malformed > 500 && taken > 500, "{malformed} malformed, {taken} taken");
+    let message = inject(&mut hostile, &[0; 256], &mut rng);
+    let received = session.decrypt(&message, now).unwrap().saved();
+    assert_eq!(received.content, Content::Malformed(DecodeError::Malformed("padding")));
+    let envelope = say(&mut hostile, b"still here", &mut rng, now);
+    let received = session.decrypt(envelope.message(), now).unwrap().saved();
+    assert_eq!(text(&received.content), b"still here");
 }

@@ -51,7 +51,7 @@ pub struct Session {
     replacement: bool,
     /// The how-manieth session with that device this is.
     ordinal: u32,
-    ratchet: Ratchet,
+    pub(super) ratchet: Ratchet,
 }
 
 struct Pending {

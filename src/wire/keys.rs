@@ -13,6 +13,11 @@ use super::{DecodeError, decode, fixed, required};
 /// 16 devices take at most 16 · 149 bytes, the fields around them under 500.
 pub const MAX_DEVICE_LIST_LEN: usize = 4096;
 
+/// The longest signed prekey, in bytes.
+///
+/// Both public halves take 1,216 bytes, the signature 64.
+pub const MAX_SIGNED_PREKEY_LEN: usize = 2048;
+
 /// The longest answer of a directory, in bytes.
 ///
 /// 16 devices with two prekeys each take 44 KiB; the rest is room for what later
@@ -133,6 +138,21 @@ pub struct SignedPrekey {
 }
 
 impl SignedPrekey {
+    /// Decodes a prekey that a device published; a directory need not look further.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if it is too long or no such thing.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::from_raw(decode(bytes, MAX_SIGNED_PREKEY_LEN, "signed prekey")?)
+    }
+
+    /// The bytes to publish.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.clone().into_raw().encode_to_vec()
+    }
+
     fn from_raw(raw: v1::SignedPrekey) -> Result<Self, DecodeError> {
         let v1::SignedPrekey { prekey, signature } = raw;
         Ok(Self { prekey, signature: fixed(&signature, "prekey signature")? })

@@ -31,7 +31,9 @@ pub use control::{Control, ListVersions};
 pub(crate) use envelope::Initiator;
 pub use envelope::{Envelope, Handshake, MAX_ENVELOPE_LEN, Message};
 pub(crate) use keys::{Bundle, DeviceBundle, DeviceEntry, DeviceList, Prekey, PrekeyKind};
-pub use keys::{MAX_DEVICE_LIST_LEN, MAX_DIRECTORY_LEN, SignedDeviceList, SignedPrekey};
+pub use keys::{
+    MAX_DEVICE_LIST_LEN, MAX_DIRECTORY_LEN, MAX_SIGNED_PREKEY_LEN, SignedDeviceList, SignedPrekey,
+};
 pub use payload::{Mark, MessageId, ShortId};
 pub(crate) use payload::{Payload, append_shards};
 

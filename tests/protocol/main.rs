@@ -6,12 +6,12 @@
 //! | `malformed` | damaged bytes change nothing and never panic |
 //! | `adversary` | the promises, against stolen state, a lying directory, replays |
 //! | `secrets` | nothing secret is printed |
-//! | `vectors` | `proto/vectors` says what the code does |
 //! | `records` | records of earlier versions still load |
-//! | `corpora` | what fuzzing found, run again |
 
 mod adversary;
 mod delivery;
+mod malformed;
 mod protobuf;
+mod secrets;
 mod side;
 mod thief;
