@@ -1,5 +1,20 @@
 //! Private messages for any app over any transport.
 
+// Whatever the bytes, the code outside of tests goes on.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::as_conversions,
+        clippy::dbg_macro,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used,
+    )
+)]
+
 mod address;
 mod crypto;
 pub mod handshake;

@@ -30,7 +30,7 @@ pub(crate) struct HmacKey(Hmac<Sha256>);
 
 impl HmacKey {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    fn new(key: &[u8]) -> Self {
+    pub(super) fn new(key: &[u8]) -> Self {
         Self(Hmac::new_from_slice(key).expect("any length"))
     }
 
@@ -104,7 +104,11 @@ pub(crate) fn hkdf<const N: usize>(
 }
 
 // T(i) = HMAC(PRK, T(i-1) || info || i); the output is T(1) || T(2) || ...
-fn expand_keyed<const N: usize>(key: &HmacKey, label: &[u8], context: &[&[u8]]) -> Secret<N> {
+pub(super) fn expand_keyed<const N: usize>(
+    key: &HmacKey,
+    label: &[u8],
+    context: &[&[u8]],
+) -> Secret<N> {
     const { assert!(N <= 255 * HASH_LEN) };
     Secret::init_with(|out| {
         let mut block = Zeroizing::new([0; HASH_LEN]);

@@ -21,6 +21,8 @@ mod label;
 mod mask;
 mod mlkem;
 mod secret;
+#[cfg(test)]
+mod wycheproof;
 mod x25519;
 
 pub(crate) use aead::{open, seal};

@@ -76,7 +76,7 @@ impl<T> Rows<T> {
     }
 
     fn next(&self) -> u64 {
-        self.first + u64::try_from(self.rows.len()).unwrap_or(u64::MAX)
+        self.first.saturating_add(u64::try_from(self.rows.len()).unwrap_or(u64::MAX))
     }
 
     fn get(&self, number: u64) -> Option<&T> {
@@ -169,7 +169,7 @@ impl SkippedKeys {
                 None => {}
             }
             self.0.rows.pop_front();
-            self.0.first += 1;
+            self.0.first = self.0.first.saturating_add(1);
         }
     }
 
@@ -278,7 +278,7 @@ impl UsedTags {
             }
             forgotten(self.0.first);
             self.0.rows.pop_front();
-            self.0.first += 1;
+            self.0.first = self.0.first.saturating_add(1);
         }
     }
 

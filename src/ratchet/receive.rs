@@ -268,7 +268,7 @@ impl Ratchet {
         }
         let row = self.used.push(UsedTag { tag, number, mask_key, salt, at: now, closed });
         log.rows.push(RowKey::Used(row));
-        self.opened += 1;
+        self.opened = self.opened.saturating_add(1);
         match self.post_quantum.receive(shards) {
             RowsChange::None => {}
             RowsChange::Added(row) => log.rows.push(RowKey::Shards(row)),
@@ -292,7 +292,7 @@ impl Ratchet {
     fn move_on(&mut self, passed: PassedOver, log: &mut Log) {
         let PassedOver { chain, keys, lost: _ } = passed;
         if let Some(receiving) = &mut self.receiving {
-            if receiving.chain.next + 1 < chain.next {
+            if receiving.chain.next.saturating_add(1) < chain.next {
                 log.tags.extend(receiving.tags().map(TagChange::Gone));
                 receiving.advance(chain, |_| {});
                 log.tags.extend(receiving.tags().map(TagChange::Expected));

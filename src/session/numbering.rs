@@ -110,7 +110,7 @@ impl Numbering {
     /// The number for the next message, with the mark of the one before; nothing is
     /// used up yet.
     pub(super) fn next(&self) -> (u64, Option<Mark>) {
-        (self.next_seq + 1, self.last)
+        (self.next_seq.saturating_add(1), self.last)
     }
 
     /// The highest numbered message that is here.
@@ -192,7 +192,7 @@ impl Numbering {
     /// Raises the highest known number; all between, and before `missing_before`, is
     /// missing.
     fn raise(&mut self, to: u64, missing_before: u64, outcome: &mut Numbered) {
-        let first = self.highest + 1;
+        let first = self.highest.saturating_add(1);
         self.highest = to;
         if first < missing_before {
             let last = missing_before - 1;
@@ -228,7 +228,7 @@ impl Numbering {
             Some(ids) => !ids.contains(&id),
             None => {
                 let most = self.next_seq.saturating_add(MAX_NUMBER_JUMP);
-                (self.next_seq + 1..=most).contains(&seq)
+                (self.next_seq.saturating_add(1)..=most).contains(&seq)
             }
         };
         if !unknown {
