@@ -8,7 +8,7 @@ use crate::ratchet::RowKey;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PeerRow {
-    /// [`Peer`] itself.
+    /// [`Peer`](super::Peer) itself.
     Peer,
     /// A session's record.
     Session(HandshakeId),
