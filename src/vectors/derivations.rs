@@ -193,9 +193,7 @@ fn message(draws: &mut Draws) -> Value {
     let covered = cat(&[&ad, &tag, &salt, &header]);
     let sealed = model::seal(&key, &nonce, &covered, &padded);
     let head = cat(&[&tag, &salt, &masked]);
-    assert!(
-        expand::<32>(&Secret::copy_from(&message_key), Label::MESSAGE, &[&salt]).matches(&key)
-    );
+    assert!(expand::<32>(&Secret::copy_from(&message_key), Label::MESSAGE, &[&salt]).matches(&key));
     assert_eq!(crate::crypto::seal(&Secret::copy_from(&key), &nonce, &covered, &padded), sealed);
     json!({
         "tag_key": hex(tag_key),
@@ -238,7 +236,7 @@ fn post_quantum(draws: &mut Draws, epoch: u32) -> Value {
     assert!(hmac_parts(&secret, &[label, &epoch.to_be_bytes()]).matches(&confirmation));
     json!({
         "epoch": epoch,
-        "encapsulation_key_seed": hex(seed),
+        "mlkem_seed": hex(seed),
         "encapsulation_randomness": hex(randomness),
         "encapsulation_key": hex(&key),
         "ciphertext": hex(&ciphertext),

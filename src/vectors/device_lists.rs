@@ -31,8 +31,7 @@ impl Entry {
     }
 
     fn proof(&self, user: &[u8], account_key: &[u8; 32]) -> [u8; 64] {
-        let message =
-            model::device_entry_message(user, account_key, self.id, &self.identity_key());
+        let message = model::device_entry_message(user, account_key, self.id, &self.identity_key());
         model::sign(&self.signing_seed, "subrosa/1 device entry", &message)
     }
 
@@ -65,7 +64,8 @@ impl Draft {
     }
 
     fn list(&self) -> Vec<u8> {
-        let devices = self.devices.iter().map(|entry| entry.encode(&self.user, &self.account_key()));
+        let devices =
+            self.devices.iter().map(|entry| entry.encode(&self.user, &self.account_key()));
         self.list_of(&self.account_key(), devices)
     }
 
@@ -173,7 +173,10 @@ pub(super) fn vectors() -> Value {
         ("second upon another first", second.change(|list| list.previous = stranger.to_vec())),
         ("first of another account", other_account),
         ("16 devices", third.next(&all[..16])),
-        ("a field that version 1 does not know", first.change(|list| list.unknown = pb_bytes(100, b"new"))),
+        (
+            "a field that version 1 does not know",
+            first.change(|list| list.unknown = pb_bytes(100, b"new")),
+        ),
     ];
     json!({
         "valid": valid.iter().map(|(name, list)| list.to_json(name)).collect::<Value>(),
@@ -187,7 +190,8 @@ fn successions(lists: &[(&str, Draft)]) -> Value {
     for (known_name, known) in lists {
         for (further_name, further) in lists {
             let meaning = meaning(known, further);
-            let ours = verify(&known.signed()).unwrap().compare(&verify(&further.signed()).unwrap());
+            let ours =
+                verify(&known.signed()).unwrap().compare(&verify(&further.signed()).unwrap());
             let word = match ours {
                 Succession::Same => "same",
                 Succession::Newer => "newer",
@@ -234,7 +238,11 @@ fn invalid(first: &Draft, second: &Draft, all: &[Entry], stranger: &[u8; 32]) ->
         let proof = model::sign(&entry.signing_seed, "subrosa/1 device entry", &message);
         first.signed_with_entry(encode_entry(entry.id, &signing_key, identity_key, &proof))
     };
-    let with_account = |key: &[u8]| first.signed_with(&first.list_of(key, [entry.encode(USER, &first.account_key())].into_iter()));
+    let with_account = |key: &[u8]| {
+        first.signed_with(
+            &first.list_of(key, [entry.encode(USER, &first.account_key())].into_iter()),
+        )
+    };
     let twice = |change: &dyn Fn(&mut Entry)| {
         let mut again = all[1].clone();
         change(&mut again);
@@ -248,14 +256,29 @@ fn invalid(first: &Draft, second: &Draft, all: &[Entry], stranger: &[u8; 32]) ->
     not_canonical[31] |= 0x80;
     let cases = [
         ("an altered list", encode_signed(&altered, &first.sign(&list))),
-        ("signed by another key", encode_signed(&list, &model::sign(stranger, "subrosa/1 device list", &list))),
-        ("signed under another label", encode_signed(&list, &model::sign(&first.account_seed, "subrosa/1 device entry", &list))),
+        (
+            "signed by another key",
+            encode_signed(&list, &model::sign(stranger, "subrosa/1 device list", &list)),
+        ),
+        (
+            "signed under another label",
+            encode_signed(
+                &list,
+                &model::sign(&first.account_seed, "subrosa/1 device entry", &list),
+            ),
+        ),
         ("a signature whose S is not below L", encode_signed(&list, &add_order(first.sign(&list)))),
         ("a signature of 63 bytes", encode_signed(&list, &first.sign(&list)[..63])),
         ("no signature", encode_signed(&list, b"")),
-        ("a proof for another account", first.signed_with_entry(entry.encode(USER, &model::signing_public(stranger)))),
+        (
+            "a proof for another account",
+            first.signed_with_entry(entry.encode(USER, &model::signing_public(stranger))),
+        ),
         ("a proof for another user", first.signed_with_entry(entry.encode(b"bob", &key))),
-        ("a proof by another signing key", with_keys(&model::signing_public(&all[1].signing_seed), &identity_key)),
+        (
+            "a proof by another signing key",
+            with_keys(&model::signing_public(&all[1].signing_seed), &identity_key),
+        ),
         ("a proof for another identity key", with_keys(&signing_key, &all[1].identity_key())),
         ("a signing key of small order", with_keys(&small_order, &identity_key)),
         ("a signing key of 31 bytes", with_keys(&signing_key[..31], &identity_key)),
@@ -270,8 +293,14 @@ fn invalid(first: &Draft, second: &Draft, all: &[Entry], stranger: &[u8; 32]) ->
         ("a signing key twice", twice(&|again| again.signing_seed = entry.signing_seed)),
         ("an identity key twice", twice(&|again| again.identity_private = entry.identity_private)),
         ("version 0", first.change(|list| list.version = 0).signed()),
-        ("version 1 with the hash of a list before", second.change(|list| list.version = 1).signed()),
-        ("version 2 without the hash of the list before", second.change(|list| list.previous.clear()).signed()),
+        (
+            "version 1 with the hash of a list before",
+            second.change(|list| list.version = 1).signed(),
+        ),
+        (
+            "version 2 without the hash of the list before",
+            second.change(|list| list.previous.clear()).signed(),
+        ),
         ("a hash of 31 bytes", second.change(|list| list.previous.truncate(31)).signed()),
         ("no user id", first.change(|list| list.user.clear()).signed()),
         ("a user id of 256 bytes", first.change(|list| list.user = vec![b'a'; 256]).signed()),

@@ -24,7 +24,8 @@ pub(super) fn vectors() -> Value {
 fn code(cargo: Cargo, data: &[u8]) -> Value {
     let count = cargo.data_shards();
     let selected = [0, 1, count as u8 - 1, count as u8, count as u8 + 1, 100, 128, 200, 253, 254];
-    let shards = selected.map(|index| json!({ "index": index, "shard": hex(shard(cargo, data, index)) }));
+    let shards =
+        selected.map(|index| json!({ "index": index, "shard": hex(shard(cargo, data, index)) }));
     let recoveries = [
         (0..255).take(count).collect::<Vec<u8>>(),
         (0..255).skip(1).take(count).collect(),

@@ -10,7 +10,9 @@ const SPEC: &str = include_str!("../../proto/SPEC.md");
 pub(super) fn vectors() -> Value {
     let listed: Vec<(&str, &str)> = SPEC
         .lines()
-        .filter_map(|line| line.strip_prefix("| `subrosa/1")?.strip_suffix(" |")?.split_once("` | "))
+        .filter_map(|line| {
+            line.strip_prefix("| `subrosa/1")?.strip_suffix(" |")?.split_once("` | ")
+        })
         .collect();
     assert_eq!(listed.len(), Label::ALL.len());
     let labels = listed.iter().zip(Label::ALL).map(|((text, used_in), label)| {

@@ -4,6 +4,7 @@
 //! `UPDATE_VECTORS=1 cargo test --lib vectors` writes them. `model` is SPEC.md a second
 //! time: what the crate makes and what the model makes must be the same bytes.
 
+mod conversation;
 mod derivations;
 mod device_lists;
 mod draws;
@@ -16,6 +17,7 @@ mod party;
 mod prekeys;
 mod ratchet;
 mod safety_numbers;
+mod steps;
 
 use std::path::Path;
 use std::{env, fs};

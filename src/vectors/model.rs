@@ -3,13 +3,13 @@
 
 use chacha20::XChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::ChaCha20Poly1305;
-use curve25519_dalek::MontgomeryPoint;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 
 use crate::crypto::{KemPublicKey, KemSecretKey, Secret};
 
@@ -49,10 +49,6 @@ pub(super) fn seal(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], msg: &[u8]) -> 
     ChaCha20Poly1305::new(key.into()).encrypt(nonce.into(), Payload { msg, aad }).unwrap()
 }
 
-pub(super) fn open(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], msg: &[u8]) -> Vec<u8> {
-    ChaCha20Poly1305::new(key.into()).decrypt(nonce.into(), Payload { msg, aad }).unwrap()
-}
-
 pub(super) fn mask(key: &[u8; 32], nonce: &[u8; 24], bytes: &[u8]) -> Vec<u8> {
     let mut masked = bytes.to_vec();
     XChaCha20::new(key.into(), nonce.into()).apply_keystream(&mut masked);
@@ -60,11 +56,11 @@ pub(super) fn mask(key: &[u8; 32], nonce: &[u8; 24], bytes: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn dh_public(private: &[u8; 32]) -> [u8; 32] {
-    MontgomeryPoint::mul_base_clamped(*private).to_bytes()
+    x25519(*private, X25519_BASEPOINT_BYTES)
 }
 
 pub(super) fn dh(private: &[u8; 32], public: &[u8; 32]) -> [u8; 32] {
-    MontgomeryPoint(*public).mul_clamped(*private).to_bytes()
+    x25519(*private, *public)
 }
 
 pub(super) fn signing_public(seed: &[u8; 32]) -> [u8; 32] {

@@ -6,9 +6,10 @@ use super::{hex, model};
 use crate::session::padding::{pad, padded_len, shards_that_fit, unpad};
 
 pub(super) fn vectors() -> Value {
+    let payloads = [&b""[..], b"payload", b"ends in zeros\0\0", b"ends in \x80"];
     json!({
         "lengths": lengths(),
-        "padded": [&b""[..], b"payload", b"ends in zeros\0\0", b"ends in \x80"].map(padded),
+        "padded": payloads.map(padded),
         "malformed": [
             malformed("zero bytes alone", vec![0; 256]),
             malformed("no bytes at all", Vec::new()),

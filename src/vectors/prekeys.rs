@@ -77,6 +77,13 @@ impl Prekey {
     }
 }
 
+/// What a prekey is altered in.
+struct Content {
+    x25519: Vec<u8>,
+    mlkem768: Vec<u8>,
+    expires_at: u64,
+}
+
 fn encode(kind: u64, x25519: &[u8], mlkem768: &[u8], expires_at: u64) -> Vec<u8> {
     let keys = cat(&[&pb_bytes(2, x25519), &pb_bytes(3, mlkem768)]);
     cat(&[&pb_varint(1, kind), &keys, &pb_varint(4, expires_at)])
@@ -116,37 +123,45 @@ pub(super) fn vectors() -> Value {
         ("no one-time prekey", of_owner(&s, b"")),
         ("no device has published anything", bundle(&list, &[])),
     ];
-    let changed = |change: &dyn Fn(&mut Vec<u8>, &mut Vec<u8>, &mut u64)| {
-        let (mut x25519, mut mlkem768) = (signed.x25519().to_vec(), signed.mlkem768());
-        let mut expires_at = NOW + LIFETIME;
-        change(&mut x25519, &mut mlkem768, &mut expires_at);
+    let changed = |change: fn(&mut Content)| {
+        let (x25519, mlkem768) = (signed.x25519().to_vec(), signed.mlkem768());
+        let mut content = Content { x25519, mlkem768, expires_at: NOW + LIFETIME };
+        change(&mut content);
+        let Content { x25519, mlkem768, expires_at } = content;
         of_owner(&sign(owner, &encode(1, &x25519, &mlkem768, expires_at)), b"")
     };
-    let mut bad_signature = s.clone();
-    *bad_signature.last_mut().unwrap() ^= 1;
-    let mut bad_list = list.clone();
-    *bad_list.last_mut().unwrap() ^= 1;
+    let spoilt = |signed: &[u8]| {
+        let mut signed = signed.to_vec();
+        *signed.last_mut().unwrap() ^= 1;
+        signed
+    };
     let refused = [
         ("the list is another user's", bundle(&other.signed_list(), &[])),
-        ("the list's signature is wrong", bundle(&bad_list, &[device(id, &s, &o)])),
+        ("the list's signature is wrong", bundle(&spoilt(&list), &[device(id, &s, &o)])),
         ("a device that is not listed", bundle(&list, &[device(id ^ 1, &s, &o)])),
         ("a device twice", bundle(&list, &[device(id, &s, b""), device(id, &s, b"")])),
         ("no signed prekey", of_owner(b"", &o)),
-        ("a prekey's signature is wrong", of_owner(&bad_signature, &o)),
-        ("the one-time prekey's signature is wrong", of_owner(&s, &bad_signature)),
+        ("a prekey's signature is wrong", of_owner(&spoilt(&s), &o)),
+        ("the one-time prekey's signature is wrong", of_owner(&s, &spoilt(&o))),
         ("a one-time prekey in place of the signed one", of_owner(&o, b"")),
         ("a signed prekey in place of the one-time one", of_owner(&s, &s)),
         ("another account's prekey", of_owner(&theirs.signed(), b"")),
-        ("kind 0", of_owner(&sign(owner, &encode(0, &signed.x25519(), &signed.mlkem768(), NOW * 2)), b"")),
-        ("expired at this very second", changed(&|_, _, expires_at| *expires_at = NOW)),
-        ("an X25519 key of low order", changed(&|x25519, _, _| x25519.fill(0))),
-        ("an X25519 key that is not canonical", changed(&|x25519, _, _| x25519[31] |= 0x80)),
-        ("an X25519 key of 31 bytes", changed(&|x25519, _, _| x25519.truncate(31))),
-        ("an ML-KEM key with a coefficient of 4,095", changed(&|_, mlkem768, _| {
-            mlkem768[0] = 0xff;
-            mlkem768[1] |= 0x0f;
-        })),
-        ("an ML-KEM key of 1,183 bytes", changed(&|_, mlkem768, _| mlkem768.truncate(1183))),
+        (
+            "kind 0",
+            of_owner(&sign(owner, &encode(0, &signed.x25519(), &signed.mlkem768(), NOW * 2)), b""),
+        ),
+        ("expired at this very second", changed(|prekey| prekey.expires_at = NOW)),
+        ("an X25519 key of low order", changed(|prekey| prekey.x25519.fill(0))),
+        ("an X25519 key that is not canonical", changed(|prekey| prekey.x25519[31] |= 0x80)),
+        ("an X25519 key of 31 bytes", changed(|prekey| prekey.x25519.truncate(31))),
+        (
+            "an ML-KEM key with a coefficient of 4,095",
+            changed(|prekey| {
+                prekey.mlkem768[0] = 0xff;
+                prekey.mlkem768[1] |= 0x0f;
+            }),
+        ),
+        ("an ML-KEM key of 1,183 bytes", changed(|prekey| prekey.mlkem768.truncate(1183))),
     ];
     json!({
         "owner": owner.to_json(),

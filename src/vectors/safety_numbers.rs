@@ -15,12 +15,16 @@ pub(super) fn vectors() -> Value {
 }
 
 fn number(one: &Party, other: &Party) -> Value {
-    let digits =
-        |party: &Party| model::safety_digits(&model::safety_hash(&party.user, &party.account_key()));
+    let digits = |party: &Party| {
+        model::safety_digits(&model::safety_hash(&party.user, &party.account_key()))
+    };
     let (ours, theirs) = (digits(one), digits(other));
     let number = SafetyNumber::between(one.account.device_list(), other.account.device_list());
-    assert_eq!(number.digits(), [ours.as_str(), &theirs].into_iter().min().unwrap().to_owned()
-        + [ours.as_str(), &theirs].into_iter().max().unwrap());
+    assert_eq!(
+        number.digits(),
+        [ours.as_str(), &theirs].into_iter().min().unwrap().to_owned()
+            + [ours.as_str(), &theirs].into_iter().max().unwrap()
+    );
     json!({
         "user_id": hex(&one.user),
         "account_key": hex(one.account_key()),

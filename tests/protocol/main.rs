@@ -12,6 +12,7 @@ mod adversary;
 mod delivery;
 mod malformed;
 mod protobuf;
+mod records;
 mod secrets;
 mod side;
 mod thief;

@@ -1,0 +1,553 @@
+"""Checks the test vectors, proto/vectors/*.json, against this client."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from checks import Check, Failure, expect, expect_equal, finish, run_checks
+from subrosa import chain, erasure, identity, labels, numbering, payload, post_quantum, prekeys
+from subrosa import handshake as hs
+from subrosa import primitives as p
+from subrosa.errors import ProtocolError
+from subrosa.identity import Address, DeviceKeys
+from subrosa.protobuf import envelope as pb
+from subrosa.protobuf import keys as pbk
+from subrosa.session import Session, initiated_session, responded_session
+
+FOLDER = Path(__file__).resolve().parents[2] / "proto" / "vectors"
+NOW = 1_790_000_000
+Vector = dict[str, Any]
+
+
+def load(name: str) -> Vector:
+    return json.loads((FOLDER / name).read_text())
+
+
+def raw(vector: Vector, name: str) -> bytes:
+    return bytes.fromhex(vector[name])
+
+
+def expect_bytes(vector: Vector, name: str, found: bytes) -> None:
+    expect_equal(found, raw(vector, name), name)
+
+
+def expect_refused(what: Callable[[], object], reason: str) -> None:
+    try:
+        what()
+    except ProtocolError:
+        return
+    raise Failure(f"accepted: {reason}")
+
+
+def device_of(party: Vector) -> DeviceKeys:
+    """A party with its private keys, whose public halves must be those in the vector."""
+    keys = DeviceKeys(
+        Address(raw(party, "user_id"), party["device_id"]),
+        p.ed25519_pair(raw(party, "account_seed")),
+        p.ed25519_pair(raw(party, "signing_seed")),
+        p.x25519_pair(raw(party, "identity_private")),
+    )
+    expect_bytes(party, "account_key", keys.account.public)
+    expect_bytes(party, "signing_key", keys.signing.public)
+    expect_bytes(party, "identity_key", keys.identity.public)
+    return keys
+
+
+def check_labels() -> str:
+    found = {raw(entry, "label") for entry in load("labels.json")["labels"]}
+    own = {value for name, value in vars(labels).items() if name.isupper()}
+    expect_equal(sorted(found), sorted(own), "labels")
+    for entry in load("labels.json")["labels"]:
+        expect_bytes(entry, "label", entry["label_text"].encode())
+    return f"{len(found)} labels"
+
+
+def check_identity_derivations() -> str:
+    vectors = load("derivations.json")
+    v = vectors["device_entry_proof"]
+    message = identity.device_entry_message(
+        raw(v, "user_id"), raw(v, "account_key"), v["device_id"], raw(v, "identity_key")
+    )
+    expect_bytes(v, "message", message)
+    expect_bytes(v, "signed", labels.DEVICE_ENTRY + b"\0" + message)
+    expect_bytes(v, "proof", p.sign(raw(v, "signing_seed"), labels.DEVICE_ENTRY, message))
+    v = vectors["device_list_hash"]
+    expect_bytes(v, "hash", identity.list_hash(raw(v, "list")))
+    v = vectors["view"]
+    number = identity.view(raw(v, "sender_list_hash"), raw(v, "recipient_list_hash"))
+    expect_bytes(v, "view", number.to_bytes(8, "little"))
+    expect_equal(str(number), v["view_number"], "view_number")
+    v = vectors["safety_number_half"]
+    user, account_key = raw(v, "user_id"), raw(v, "account_key")
+    expect_bytes(v, "f", p.sha256(labels.SAFETY_NUMBER + b"\0" + p.lp(user) + account_key))
+    expect_equal(identity.safety_half(user, account_key), v["digits_text"], "digits_text")
+    return ""
+
+
+def check_prekey_derivations() -> str:
+    vectors = load("derivations.json")
+    v = vectors["prekey_halves"]
+    x25519_private, mlkem_seed = prekeys.halves(raw(v, "seed"))
+    expect_bytes(v, "x25519_private", x25519_private)
+    expect_bytes(v, "mlkem768_seed", mlkem_seed)
+    expect_bytes(v, "x25519", p.x25519_pair(x25519_private).public)
+    expect_bytes(v, "mlkem768", p.mlkem_pair(mlkem_seed)[0])
+    v = vectors["prekey_signature"]
+    address = Address(raw(v, "user_id"), v["device_id"])
+    sp = prekeys.sp_of(address, raw(v, "prekey"))
+    part = prekeys.signed_part(address, raw(v, "prekey"))
+    expect_bytes(v, "sp", sp)
+    expect_bytes(v, "signature", p.sign(raw(v, "signing_seed"), labels.PREKEY, part))
+    expect_bytes(v, "id", prekeys.id_of(sp))
+    return ""
+
+
+def check_ratchet_derivations() -> str:
+    vectors = load("derivations.json")
+    v = vectors["handshake_id"]
+    parts = ("ephemeral", "prekey_ids", "kem_ciphertext", "initiator")
+    expect_bytes(v, "handshake_id", hs.handshake_id(*(raw(v, part) for part in parts)))
+    for v in vectors["root"]:
+        found = chain.kdf_rk(raw(v, "root_key"), raw(v, "dh"), raw(v, "pq"))
+        for name, value in zip(("next_root_key", "chain_key", "next_header_key"), found):
+            expect_bytes(v, name, value)
+    chain_key = raw(vectors["chain"], "chain_key")
+    for step in vectors["chain"]["steps"]:
+        message_key, chain_key = chain.kdf_ck(chain_key)
+        expect_bytes(step, "message_key", message_key)
+        expect_bytes(step, "next_chain_key", chain_key)
+    v = vectors["header_key"]
+    header_key = chain.header_key(raw(v, "header_key"))
+    expect_bytes(v, "tag_key", header_key.tag_key)
+    expect_bytes(v, "mask_key", header_key.mask_key)
+    for tag in v["tags"]:
+        expect_bytes(tag, "tag", header_key.tag(tag["number"]))
+    v = vectors["short_id"]
+    expect_equal(numbering.short_id(raw(v, "message_id")), v["short_id_number"], "short id")
+    return ""
+
+
+def check_message_derivation() -> str:
+    v = load("derivations.json")["message"]
+    key = chain.HeaderKey(raw(v, "tag_key"), raw(v, "mask_key"))
+    header = chain.Header(
+        raw(v, "ratchet_key"), v["number"], v["previous_length"], v["pq_epoch"]
+    )
+    expect_bytes(v, "header", header.encode())
+    expect_bytes(v, "tag", key.tag(header.number))
+    ad, padded = raw(v, "associated_data"), raw(v, "padded_payload")
+    message_key = raw(v, "message_key")
+    head, sealed = chain.seal_message(key, message_key, ad, raw(v, "salt"), header, padded)
+    expect_bytes(v, "head", head)
+    expect_bytes(v, "sealed", sealed)
+    expect_bytes(v, "message", pb.Message(head=head, sealed=sealed).SerializeToString())
+    parts = chain.split_head(head)
+    expect_bytes(v, "masked", parts.masked)
+    expect_equal(parts.unmask(key.mask_key), header, "unmasked header")
+    expect_equal(chain.open_message(message_key, ad, parts, header, sealed), padded, "opened")
+    return ""
+
+
+def check_post_quantum_derivations() -> str:
+    vectors = load("derivations.json")["post_quantum"] + load("ratchet.json")["epochs"]
+    for v in vectors:
+        ek, dk = p.mlkem_pair(raw(v, "mlkem_seed"))
+        expect_bytes(v, "encapsulation_key", ek)
+        ss, ct = p.encaps(ek, raw(v, "encapsulation_randomness"))
+        expect_bytes(v, "ciphertext", ct)
+        expect_bytes(v, "shared_secret", ss)
+        expect_equal(p.decaps(dk, ct), ss, "decapsulated")
+        expect_bytes(v, "confirmation", post_quantum.confirmation(ss, v["epoch"]))
+        expect_bytes(v, "pq", post_quantum.epoch_secret(ss, v["epoch"], ek, ct))
+    return f"{len(vectors)} epochs"
+
+
+def check_device_lists() -> str:
+    vectors = load("device_lists.json")
+    known = {}
+    for v in vectors["valid"]:
+        checked = identity.check_list(raw(v, "signed_list"))
+        expect_bytes(v, "hash", checked.hash)
+        expect_bytes(v, "account_key", checked.account_key)
+        expect_bytes(v, "previous", checked.previous)
+        expect_equal(checked.version, v["version"], "version")
+        listed = [identity.ListedDevice(
+            d["device_id"], raw(d, "signing_key"), raw(d, "identity_key")
+        ) for d in v["devices"]]
+        expect_equal(list(checked.devices.values()), listed, v["name_text"])
+        signature = p.sign(raw(v, "account_seed"), labels.DEVICE_LIST, raw(v, "list"))
+        expect_bytes(v, "signature", signature)
+        known[v["name_text"]] = checked
+    for v in vectors["successions"]:
+        meaning = identity.succession(known[v["known_text"]], known[v["further_text"]])
+        what = f"{v['known_text']}, then {v['further_text']}"
+        expect_equal(meaning, v["meaning_text"], what)
+    for v in vectors["invalid"]:
+        expect_refused(lambda v=v: identity.check_list(raw(v, "signed_list")), v["reason"])
+    counts = (len(vectors[name]) for name in ("valid", "successions", "invalid"))
+    return "{} valid, {} successions, {} invalid".format(*counts)
+
+
+def private_prekey(owner: DeviceKeys, v: Vector) -> prekeys.PrivatePrekey:
+    """A prekey of a vector, made from its seed and compared with all it says."""
+    made = prekeys.new_prekey(owner, v["kind"], v["expires_at"], raw(v, "seed"))
+    expect_bytes(v, "x25519_private", made.x25519.private)
+    expect_bytes(v, "x25519", made.x25519.public)
+    expect_bytes(v, "sp", made.sp)
+    expect_bytes(v, "id", made.id)
+    expect_bytes(v, "signed_prekey", made.signed)
+    return made
+
+
+def check_prekeys() -> str:
+    vectors = load("prekeys.json")
+    owner = device_of(vectors["owner"])
+    for v in vectors["prekeys"]:
+        private_prekey(owner, v)
+    for v in vectors["bundles"]:
+        prekeys.check_bundle(raw(v, "bundle"), raw(v, "asked_user_id"), v["now"])
+    for v in vectors["refused_bundles"]:
+        expect_refused(
+            lambda v=v: prekeys.check_bundle(raw(v, "bundle"), raw(v, "asked_user_id"), v["now"]),
+            v["reason"],
+        )
+    counts = (len(vectors[name]) for name in ("prekeys", "bundles", "refused_bundles"))
+    return "{} prekeys, {} bundles, {} refused".format(*counts)
+
+
+class Draws:
+    """Stands in for randomness: gives out what a vector says, in its order."""
+
+    def __init__(self, *values: bytes) -> None:
+        self.values = list(values)
+
+    def __call__(self, size: int) -> bytes:
+        expect(bool(self.values), f"{size} more random bytes than the vector has")
+        value = self.values.pop(0)
+        expect_equal(size, len(value), "size of a random value")
+        return value
+
+    def finish(self) -> None:
+        expect(not self.values, f"{len(self.values)} random values were not drawn")
+
+
+def compare_transcript(found: list[hs.Step], wanted: list[Vector]) -> None:
+    expect_equal(len(found), len(wanted), "operations in the transcript")
+    for step, v in zip(found, wanted):
+        where = f"step {v['step']}"
+        if step.operation:
+            expect_equal(step.operation, v["operation_text"], where)
+            expect_equal(step.input, raw(v, "input"), f"{where}, input")
+        expect_equal(step.h, raw(v, "h"), f"{where}, h")
+        expect_equal(step.ck, raw(v, "ck"), f"{where}, ck")
+        if "k" in v:
+            expect_equal(step.k, raw(v, "k"), f"{where}, k")
+
+
+def compare_session_keys(found: hs.SessionKeys, v: Vector) -> None:
+    expect_bytes(v, "root_key", found.root)
+    expect_bytes(v, "header_key_i", found.header_key_i)
+    expect_bytes(v, "next_header_key_r", found.next_header_key_r)
+    expect_bytes(v, "associated_data", found.ad)
+
+
+def responder_of(v: Vector) -> tuple[DeviceKeys, dict[bytes, prekeys.PrivatePrekey]]:
+    """The responder of a handshake vector, and its private prekeys."""
+    keys = device_of(v["responder"])
+    wanted = (v["signed_prekey"], v["one_time_prekey"])
+    own = [private_prekey(keys, prekey) for prekey in wanted if prekey]
+    return keys, {prekey.id: prekey for prekey in own}
+
+
+def initiate_vector(v: Vector) -> tuple[hs.Initiated, bytes]:
+    """The initiator's side of a handshake vector, and the X25519 signed prekey it used."""
+    keys, responder = device_of(v["initiator"]), v["responder"]
+    bundle = pbk.Bundle(devices=[pbk.DeviceBundle(device_id=responder["device_id"])])
+    bundle.device_list.ParseFromString(raw(responder, "signed_list"))
+    entry = bundle.devices[0]
+    entry.signed_prekey.ParseFromString(raw(v["signed_prekey"], "signed_prekey"))
+    if v["one_time_prekey"]:
+        entry.one_time_prekey.ParseFromString(raw(v["one_time_prekey"], "signed_prekey"))
+    user = raw(responder, "user_id")
+    checked = prekeys.check_bundle(bundle.SerializeToString(), user, NOW)
+    draws = Draws(raw(v, "ephemeral_private"), raw(v, "encapsulation_randomness"))
+    result = hs.initiate(
+        keys,
+        raw(v["initiator"], "signed_list"),
+        v["generation"],
+        checked.device_list.account_key,
+        user,
+        checked.devices[0],
+        draws,
+    )
+    draws.finish()
+    return result, checked.devices[0].signed_prekey.x25519
+
+
+def check_handshake(v: Vector) -> None:
+    result, _ = initiate_vector(v)
+    compare_transcript(result.transcript.steps, v["transcript"])
+    expect_bytes(v, "ephemeral", result.handshake.ephemeral)
+    expect_bytes(v, "c1", result.handshake.prekey_ids)
+    expect_bytes(v, "ct", result.handshake.kem_ciphertext)
+    expect_bytes(v, "ss", result.shared_secret)
+    expect_bytes(v, "c2", result.handshake.initiator)
+    expect_bytes(v, "handshake", result.handshake.SerializeToString())
+    expect_bytes(v, "handshake_id", hs.id_of(result.handshake))
+    expect_bytes(v, "c2_plaintext", hs.pad(raw(v, "initiator_encoded")))
+    compare_session_keys(result.keys, v)
+    keys, own = responder_of(v)
+    handshake = pb.Handshake.FromString(raw(v, "handshake"))
+    hs.check_form(handshake)
+    answer = hs.respond(keys, own, {}, handshake)
+    compare_transcript(answer.transcript.steps, v["transcript"])
+    compare_session_keys(answer.keys, v)
+    expect_equal(answer.generation, v["generation"], "generation")
+    wanted = Address(raw(v["initiator"], "user_id"), v["initiator"]["device_id"])
+    expect_equal(answer.initiator, wanted, "initiator")
+
+
+def check_handshakes() -> str:
+    vectors = load("handshakes.json")["handshakes"]
+    for v in vectors:
+        try:
+            check_handshake(v)
+        except (Failure, ProtocolError) as error:
+            raise Failure(f"{v['name_text']}: {error}") from error
+    return "; ".join(v["name_text"] for v in vectors)
+
+
+def check_handshake_refusals() -> str:
+    vectors = load("handshakes.json")
+    keys, own = responder_of(vectors["handshakes"][0])
+
+    def respond(encoded: bytes) -> None:
+        handshake = pb.Handshake.FromString(encoded)
+        hs.check_form(handshake)
+        hs.respond(keys, own, {}, handshake)
+
+    respond(raw(vectors["handshakes"][0], "handshake"))
+    passed = []
+    for v in vectors["refused"]:
+        try:
+            respond(raw(v, "handshake"))
+        except ProtocolError:
+            continue
+        passed.append(v["reason"])
+    expect(not passed, f"accepted: {', '.join(passed)}")
+    return f"{len(vectors['refused'])} refused"
+
+
+class Side:
+    """One side of the conversation in ratchet.json."""
+
+    def __init__(self, session: Session | None, view: bytes) -> None:
+        self.session = session
+        self.numbers = numbering.Numbers()
+        self.view = int.from_bytes(view, "little")
+
+
+class Replay:
+    """The conversation of ratchet.json, event by event."""
+
+    def __init__(self) -> None:
+        self.vectors = load("ratchet.json")
+        handshake = self.vectors["handshake"]
+        result, prekey = initiate_vector(handshake)
+        keys, self.own = responder_of(handshake)
+        self.responder = keys
+        initiated = initiated_session(
+            result, keys.address, prekey, handshake["generation"], False, NOW, 0
+        )
+        self.sides = {
+            "initiator": Side(initiated, raw(self.vectors, "view_of_initiator")),
+            "responder": Side(None, raw(self.vectors, "view_of_responder")),
+        }
+        self.envelopes: dict[int, bytes] = {}
+        self.steps = 0
+
+    def play(self) -> str:
+        for index, event in enumerate(self.vectors["events"]):
+            try:
+                self._event(event)
+            except (Failure, ProtocolError) as error:
+                raise Failure(f"event {index} ({event['event_text']}): {error}") from error
+        expect_equal(self.steps, len(self.vectors["steps"]), "ratchet steps seen")
+        return f"{len(self.vectors['events'])} events, {self.steps} ratchet steps"
+
+    def _event(self, event: Vector) -> None:
+        if event["event_text"] == "send":
+            self._send(self.sides[event["side_text"]], event)
+        elif event["event_text"] == "receive":
+            self._receive(self.sides[event["side_text"]], event)
+        if "envelope" in event:
+            self.envelopes[event["envelope_number"]] = raw(event, "envelope")
+
+    def _payload(self, side: Side, event: Vector) -> pb.Payload:
+        """The payload as this client would make it; its numbers are compared."""
+        last, seen = side.numbers.last(), side.numbers.seen()
+        if not event["seq"] or event["seq"] == side.numbers.sent_highest + 1:
+            expect_equal(last, (event["last_seq"], event["last_id"]), "last")
+        expect_equal(seen, (event["seen_seq"], event["seen_id"]), "seen")
+        message = pb.Payload(
+            seq=event["seq"],
+            last_seq=event["last_seq"],
+            last_id=event["last_id"],
+            seen_seq=event["seen_seq"],
+            seen_id=event["seen_id"],
+            view=side.view,
+        )
+        if "highest_generation" in event:
+            message.control.highest_generation = event["highest_generation"]
+        else:
+            message.body = raw(event, "message_id") + raw(event, "content")
+        return message
+
+    def _send(self, side: Side, event: Vector) -> None:
+        assert side.session is not None
+        message = self._payload(side, event)
+        if event["seq"] > side.numbers.sent_highest:
+            side.numbers, seq = side.numbers.send(raw(event, "message_id"))
+            expect_equal(seq, event["seq"], "seq")
+        encoded = message.SerializeToString()
+        padded = payload.pad(encoded, raw(event, "shards"))
+        expect_bytes(event, "padded_payload", padded)
+        draws = Draws(*(raw(value, "bytes") for value in event["random"]))
+        steps = side.session.ratchet.sending is None
+        side.session, envelope = side.session.send(encoded, NOW, draws)
+        draws.finish()
+        if steps:
+            self._compare_step(side.session, event["chain"])
+        ratchet = side.session.ratchet
+        assert ratchet.sending is not None
+        expect_equal(ratchet.sending.number - 1, event["number"], "number")
+        expect_equal(ratchet.previous, event["previous_length"], "previous length")
+        expect_equal(ratchet.sending_epoch, event["pq_epoch"], "pq_epoch")
+        expect_bytes(event, "envelope", envelope)
+
+    def _compare_step(self, session: Session, index: int) -> None:
+        v, ratchet = self.vectors["steps"][index], session.ratchet
+        expect_equal(index, self.steps, "ratchet step")
+        expect_bytes(v, "root_key", ratchet.root)
+        expect_bytes(v, "ratchet_key", ratchet.sending_key)
+        expect_bytes(v, "next_header_key", ratchet.next_sending)
+        self.steps += 1
+
+    def _receive(self, side: Side, event: Vector) -> None:
+        try:
+            session, delivery = self._open(side, self.envelopes[event["envelope_number"]])
+        except ProtocolError as error:
+            expect_equal(error.word, event["outcome_text"], error.text)
+            return
+        side.session, opened = session, delivery.payload
+        outcome = "opened" if opened else "malformed"
+        expect_equal(outcome, event["outcome_text"], "outcome")
+        expect_equal(delivery.lost, event["lost"], "lost")
+        reports: list[str] = ["peer-rolled-back"] if delivery.rolled_back else []
+        if opened:
+            side.numbers, more = side.numbers.receive(opened, session.since)
+            reports += more
+            if not opened.message.HasField("control"):
+                expect_equal("repeated" in reports, event["repeated"], "repeated")
+                expect_bytes(event, "content", opened.content)
+        numbered = sorted(report for report in reports if report != "repeated")
+        expect_equal(numbered, sorted(event["reports"]), "reports")
+        expect_equal(session.ratchet.epochs_mixed, event["epochs_mixed"], "epochs mixed")
+
+    def _open(self, side: Side, encoded: bytes) -> tuple[Session, Any]:
+        envelope = pb.Envelope.FromString(encoded)
+        session, message = side.session, envelope.message
+        if envelope.WhichOneof("kind") == "first_message":
+            message, handshake = envelope.first_message.message, envelope.first_message.handshake
+            if session is None:
+                answer = hs.respond(self.responder, self.own, {}, handshake)
+                session = responded_session(answer, handshake, NOW, 0)
+            expect_equal(hs.id_of(handshake), session.handshake_id, "handshake id")
+        if session is None:
+            raise Failure("a message before the first one")
+        place = session.ratchet.locate(chain.split_head(message.head), NOW)
+        if place is None:
+            raise ProtocolError("unknown", "no session has this tag")
+        return session.receive(message, NOW, place)
+
+
+def check_erasure() -> str:
+    vectors = load("erasure.json")
+    for code in vectors["codes"]:
+        data = raw(code, "data")
+        for v in code["shards"]:
+            expect_equal(erasure.shard(data, v["index"]), raw(v, "shard"), f"shard {v['index']}")
+        for v in code["recoveries"]:
+            parts = erasure.split(raw(v, "shards"))
+            shards = {index: parts[i] for i, index in enumerate(v["indices"])}
+            expect_equal(erasure.join(shards, code["data_shards"]), data, "recovered data")
+    data = raw(vectors["codes"][0], "data")
+    for v in vectors["fields"]:
+        content = post_quantum.make_field(v["epoch"], v["first"], data, v["count"])
+        expect_bytes(v, "field", content)
+    return f"{len(vectors['codes'])} codes, {len(vectors['fields'])} fields"
+
+
+def check_padding() -> str:
+    vectors = load("padding.json")
+    for v in vectors["lengths"]:
+        length = v["length"]
+        expect_equal(payload.padded_length(length), v["padded_length"], f"length {length}")
+        expect_equal(payload.shard_capacity(length), v["shards_that_fit"], f"shards {length}")
+    for v in vectors["padded"]:
+        expect_bytes(v, "padded", payload.pad(raw(v, "payload"), b""))
+        expect_bytes(v, "payload", payload.unpad(raw(v, "padded")))
+    for v in vectors["malformed"]:
+        expect_refused(lambda v=v: payload.unpad(raw(v, "padded")), v["reason"])
+    return f"{len(vectors['lengths'])} lengths"
+
+
+def check_safety_numbers() -> str:
+    vectors = load("safety_numbers.json")["numbers"]
+    for v in vectors:
+        one = (raw(v, "user_id"), raw(v, "account_key"))
+        other = (raw(v, "other_user_id"), raw(v, "other_account_key"))
+        expect_equal(identity.safety_half(*one), v["digits_text"], "digits_text")
+        expect_equal(identity.safety_half(*other), v["other_digits_text"], "other_digits_text")
+        for number in (identity.safety_number(one, other), identity.safety_number(other, one)):
+            expect_equal(number, v["safety_number_text"], "safety number")
+        groups = " ".join(number[i : i + 5] for i in range(0, 60, 5))
+        expect_equal(groups.split(), v["shown_text"].split(), "groups of five")
+    return f"{len(vectors)} pairs"
+
+
+def vector_checks() -> list[Check]:
+    """All checks of the vectors; every file in the folder is used by one."""
+    wanted = {
+        "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
+        "padding", "safety_numbers",
+    }
+
+    def check_folder() -> str:
+        found = {path.stem for path in FOLDER.glob("*.json")}
+        expect_equal(sorted(found), sorted(wanted), "files in the vectors' folder")
+        return f"{len(found)} files"
+
+    return [
+        ("vectors: all files are known", check_folder),
+        ("vectors: labels", check_labels),
+        ("vectors: derivations of identity", check_identity_derivations),
+        ("vectors: derivations of prekeys", check_prekey_derivations),
+        ("vectors: derivations of the ratchet", check_ratchet_derivations),
+        ("vectors: derivation of a message", check_message_derivation),
+        ("vectors: post-quantum derivations", check_post_quantum_derivations),
+        ("vectors: device lists", check_device_lists),
+        ("vectors: prekeys and bundles", check_prekeys),
+        ("vectors: handshakes", check_handshakes),
+        ("vectors: handshakes refused", check_handshake_refusals),
+        ("vectors: ratchet", lambda: Replay().play()),
+        ("vectors: erasure code", check_erasure),
+        ("vectors: padding", check_padding),
+        ("vectors: safety numbers", check_safety_numbers),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(finish(*run_checks(vector_checks())))

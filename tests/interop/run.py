@@ -1,0 +1,20 @@
+"""Runs the self test's conversation, the test vectors and the conversations with the program."""
+
+import argparse
+import sys
+
+from check_vectors import vector_checks
+from checks import finish, run_checks
+from converse import conversation_checks
+from selftest import self_checks
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", required=True, help="path of the test program's binary")
+    path = parser.parse_args().peer
+    return finish(*run_checks(self_checks() + vector_checks() + conversation_checks(path)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

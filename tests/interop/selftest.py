@@ -1,0 +1,96 @@
+"""Two Python peers converse through two post-quantum epochs, with loss and reordering."""
+
+import random
+import sys
+
+from checks import Check, Failure, expect, expect_equal, finish, run_checks
+from subrosa.errors import ProtocolError
+from subrosa.identity import Address
+from subrosa.peer import Peer
+
+ROUNDS = 400
+SEED = 7
+
+
+class Wire:
+    """Carries envelopes one way: a fifth are lost, some come twice, all in a random order."""
+
+    def __init__(self, receiver: Peer, source: random.Random) -> None:
+        self.receiver = receiver
+        self.source = source
+        self.waiting: list[tuple[bytes, bytes]] = []
+        self.delivered = 0
+        self.duplicates = 0
+
+    def put(self, envelope: bytes, content: bytes) -> None:
+        if self.source.random() < 0.8:
+            self.waiting.append((envelope, content))
+
+    def flush(self) -> None:
+        self.source.shuffle(self.waiting)
+        late = [self.waiting.pop()] if len(self.waiting) > 2 else []
+        for envelope, content in self.waiting:
+            event = self.receiver.receive(envelope)
+            expect_equal(event.content, content, "content")
+            self.delivered += 1
+            if self.source.random() < 0.2:
+                self._repeat(envelope)
+        self.waiting = late
+
+    def _repeat(self, envelope: bytes) -> None:
+        try:
+            self.receiver.receive(envelope)
+        except ProtocolError as error:
+            expect_equal(error.word, "duplicate", "a repeated envelope")
+            self.duplicates += 1
+        else:
+            raise Failure("a repeated envelope was opened")
+
+
+def check_damage(peer: Peer, envelope: bytes) -> None:
+    """An envelope with its last byte changed is refused; the genuine one still opens."""
+    damaged = envelope[:-1] + bytes([envelope[-1] ^ 1])
+    try:
+        peer.receive(damaged)
+    except ProtocolError as error:
+        expect(error.word in ("not-opened", "refused"), f"a damaged envelope is {error}")
+    else:
+        raise Failure("a damaged envelope was opened")
+    peer.receive(envelope)
+
+
+def converse(one_time: bool) -> str:
+    source = random.Random(SEED)
+    alice, bob = Peer(b"alice"), Peer(b"bob")
+    to_bob = alice.initiate(b"bob", bob.bundle(one_time))
+    to_alice = alice.address
+    check_damage(bob, alice.send(to_bob, b"hello").envelope)
+    check_damage(alice, bob.send(to_alice, b"hello back").envelope)
+    wires = {alice: Wire(bob, source), bob: Wire(alice, source)}
+    sides: list[tuple[Peer, Address]] = [(alice, to_bob), (bob, to_alice)]
+    for turn in range(ROUNDS):
+        sender, to = sides[turn % 2]
+        for number in range(source.randint(1, 5)):
+            content = f"{turn}.{number}".encode() * source.choice((1, 10, 100))
+            send = sender.send if source.random() < 0.8 else sender.notice
+            wires[sender].put(send(to, content).envelope, content)
+        wires[sender].flush()
+        epochs = [peer.status(address)[0] for peer, address in sides]
+        if min(epochs) >= 2:
+            break
+    expect(min(epochs) >= 2, f"after {ROUNDS} turns only {epochs} epochs are mixed in")
+    expect_equal(bob.safety(b"alice"), alice.safety(b"bob"), "safety number")
+    delivered = sum(wire.delivered for wire in wires.values())
+    duplicates = sum(wire.duplicates for wire in wires.values())
+    return f"{turn + 1} turns, {delivered} delivered, {duplicates} duplicates refused"
+
+
+def self_checks() -> list[Check]:
+    return [
+        ("two Python peers, one-time prekey", lambda: converse(one_time=True)),
+        ("two Python peers, no one-time prekey", lambda: converse(one_time=False)),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(finish(*run_checks(self_checks())))

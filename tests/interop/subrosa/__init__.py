@@ -1,0 +1,1 @@
+"""A client of the subrosa protocol, version 1, written from proto/SPEC.md alone."""

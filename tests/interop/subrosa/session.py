@@ -1,0 +1,146 @@
+"""A session: its ratchet, its handshake and its place among others (SPEC.md, 5.4 to 5.6)."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from . import handshake as hs
+from . import payload
+from .chain import HEAD_SIZE
+from .errors import MALFORMED, USAGE, ProtocolError
+from .identity import Address
+from .protobuf import envelope as pb
+from .ratchet import Place, Ratchet, initiator_ratchet, responder_ratchet
+
+MAX_SESSIONS = 8
+FIRST_CHAIN_LIFETIME = 14 * 24 * 3600
+FIRST_GENERATION_LIMIT = 2**34
+GENERATION_JUMP = 2**24
+Random = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What came of a message that opened; no payload if that was malformed."""
+
+    payload: payload.Opened | None
+    lost: int
+    rolled_back: bool
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session with one device. `handshake` is what is still put in front of messages."""
+
+    peer: Address
+    ratchet: Ratchet
+    handshake_id: bytes
+    generation: int
+    initiated: bool
+    confirmed: bool
+    replacement: bool
+    started: int
+    since: int
+    handshake: pb.Handshake | None = None
+
+    def rank(self) -> tuple[bool, int, bytes]:
+        """The order in which sessions are chosen for sending, the greatest first (5.6)."""
+        inverted_ad = bytes(255 - byte for byte in self.ratchet.ad)
+        return self.confirmed or self.replacement, self.generation, inverted_ad
+
+    def send(
+        self, encoded: bytes, now: int, random: Random = os.urandom
+    ) -> tuple["Session", bytes]:
+        """The session afterwards, and an encoded Envelope with this payload."""
+        if self.handshake and now - self.started > FIRST_CHAIN_LIFETIME:
+            raise ProtocolError(USAGE, "the bundle of this session is too old to send")
+        ratchet, head, sealed = self.ratchet.send(encoded, random)
+        message = pb.Message(head=head, sealed=sealed)
+        if self.handshake:
+            first = pb.FirstMessage(handshake=self.handshake, message=message)
+            envelope = pb.Envelope(first_message=first)
+        else:
+            envelope = pb.Envelope(message=message)
+        return replace(self, ratchet=ratchet), envelope.SerializeToString()
+
+    def receive(
+        self, message: pb.Message, now: int, place: Place
+    ) -> tuple["Session", Delivery]:
+        """The session afterwards, and what the message said."""
+        ratchet, opened = self.ratchet.receive(message.head, message.sealed, now, place)
+        decoded = None
+        try:
+            decoded = payload.decode(opened.padded)
+            ratchet = ratchet.take_shards(decoded.message.shards)
+        except ProtocolError as error:
+            if error.word != MALFORMED:
+                raise
+        session = replace(self, ratchet=ratchet, confirmed=True, handshake=None)
+        return session, Delivery(decoded, opened.lost, opened.rolled_back)
+
+
+def check_message(message: pb.Message) -> None:
+    """ProtocolError(malformed) for a message whose fields have lengths that cannot be."""
+    if len(message.head) != HEAD_SIZE or len(message.sealed) < 16:
+        raise ProtocolError(MALFORMED, "a message field of a wrong length")
+
+
+def initiated_session(
+    result: hs.Initiated, peer: Address, prekey: bytes, generation: int, replacement: bool,
+    now: int, since: int,
+) -> Session:
+    """The initiator's new session; `prekey` is the responder's X25519 signed prekey."""
+    return Session(
+        peer=peer,
+        ratchet=initiator_ratchet(result.keys, prekey),
+        handshake_id=hs.id_of(result.handshake),
+        generation=generation,
+        initiated=True,
+        confirmed=False,
+        replacement=replacement,
+        started=now,
+        since=since,
+        handshake=result.handshake,
+    )
+
+
+def responded_session(
+    result: hs.Responded, handshake: pb.Handshake, now: int, since: int
+) -> Session:
+    """The responder's new session, to be kept only if the ratchet message opens."""
+    return Session(
+        peer=result.initiator,
+        ratchet=responder_ratchet(result.keys, result.signed_prekey.x25519),
+        handshake_id=hs.id_of(handshake),
+        generation=result.generation,
+        initiated=False,
+        confirmed=True,
+        replacement=False,
+        started=now,
+        since=since,
+    )
+
+
+def sending_session(sessions: tuple[Session, ...]) -> Session | None:
+    """Which session sends (5.6)."""
+    return max(sessions, key=Session.rank, default=None)
+
+
+def add_session(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
+    """With a ninth session, the last to be chosen for sending goes, never the new one."""
+    if len(sessions) >= MAX_SESSIONS:
+        worst = min(sessions, key=Session.rank)
+        sessions = tuple(session for session in sessions if session is not worst)
+    return sessions + (new,)
+
+
+def next_generation(highest: int | None, now: int) -> int:
+    """An initiator's generation."""
+    return now if highest is None else max(highest + 1, now)
+
+
+def acceptable_generation(generation: int, highest: int | None, now: int) -> bool:
+    """Whether a responder takes a handshake's generation."""
+    if highest is None:
+        return generation < FIRST_GENERATION_LIMIT
+    return generation <= max(now, highest) + GENERATION_JUMP
