@@ -8,9 +8,9 @@ use subrosa::handshake::{
 };
 use subrosa::identity::{Account, Device, DeviceList, SafetyNumber, Succession, View};
 use subrosa::session::{
-    Accepted, Answer, Body, DecryptError, Delivered, Numbers, Sent, Session, Unsaved,
+    Accepted, Answer, Body, Content, DecryptError, Delivered, Numbers, Sent, Session, Unsaved,
 };
-use subrosa::wire::{Envelope, Handshake, Message, MessageId, SignedDeviceList};
+use subrosa::wire::{Control, Envelope, Handshake, Message, MessageId, SignedDeviceList};
 use subrosa::{Address, DeviceId, Timestamp, UserId};
 
 use crate::contacts::Contacts;
@@ -126,11 +126,24 @@ impl App {
             Err(DecryptError::Unknown) => self.meet(&envelope, now)?,
             other => other?,
         };
+        self.adopt(&from, &delivered.content);
         if let Some(answer) = delivered.answer {
             self.answers.insert(from.clone(), answer);
         }
         let expected = View::new(self.list(&from.user)?, self.account.device_list());
         Ok(describe(&from, &delivered, delivered.view != expected))
+    }
+
+    /// Takes over the list that a contact sent of its own account, if it is newer.
+    fn adopt(&mut self, from: &Address, content: &Content) {
+        let Content::Control(Control::Lists(versions)) = content else { return };
+        let list = versions.own_list.clone().and_then(|list| DeviceList::verify(list).ok());
+        let known = self.lists.get(&from.user);
+        if let (Some(list), Some(known)) = (list, known)
+            && known.compare(&list) == Succession::Newer
+        {
+            self.lists.insert(from.user.clone(), list);
+        }
     }
 
     /// How it stands with a device.

@@ -152,15 +152,18 @@ impl SkippedKeys {
         }
     }
 
-    /// Forgets what is too old or too much; gives the rows' numbers and tags.
-    pub(crate) fn expire(&mut self, seen: Seen, mut forgotten: impl FnMut(u64, Option<Tag>)) {
+    /// Forgets what is too old or too much, giving the rows' numbers and tags; says
+    /// how many keys were too much.
+    pub(crate) fn expire(&mut self, seen: Seen, mut forgotten: impl FnMut(u64, Tag)) -> u32 {
+        let mut evicted = 0;
         while let Some(row) = self.0.rows.front() {
             let over = self.0.rows.len() > MAX_SKIPPED_KEYS;
             match row {
                 Some(key) if !over && !is_over(key.opened, key.at, seen) => break,
                 Some(key) => {
                     let tag = key.tag;
-                    forgotten(self.0.first, Some(tag));
+                    forgotten(self.0.first, tag);
+                    evicted += u32::from(over);
                     if self.0.index.get(&tag) == Some(&self.0.first) {
                         self.0.index.remove(&tag);
                     }
@@ -171,6 +174,7 @@ impl SkippedKeys {
             self.0.rows.pop_front();
             self.0.first = self.0.first.saturating_add(1);
         }
+        evicted
     }
 
     /// The row with this number, for the store.

@@ -274,18 +274,19 @@ impl Ratchet {
             RowsChange::Added(row) => log.rows.push(RowKey::Shards(row)),
             RowsChange::Dropped(rows) => log.rows.extend((0..rows).map(RowKey::Shards)),
         }
-        self.expire(now, log);
+        applied.lost = applied.lost.saturating_add(self.expire(now, log));
         applied
     }
 
-    /// Forgets used tags and skipped keys that are too old.
-    pub(crate) fn expire(&mut self, now: Timestamp, log: &mut Log) {
+    /// Forgets used tags and skipped keys that are too old; says how many keys went
+    /// because there were too many.
+    pub(crate) fn expire(&mut self, now: Timestamp, log: &mut Log) -> u32 {
         self.used.expire(now, |row| log.rows.push(RowKey::Used(row)));
         let seen = Seen { opened: self.opened, at: now };
         self.skipped.expire(seen, |row, tag| {
             log.rows.push(RowKey::Skipped(row));
-            log.tags.extend(tag.map(TagChange::Gone));
-        });
+            log.tags.push(TagChange::Gone(tag));
+        })
     }
 
     /// Moves the receiving chain on, behind the message that has opened.

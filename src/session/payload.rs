@@ -144,21 +144,26 @@ pub struct Received {
 }
 
 impl Received {
-    pub(super) fn from_payload(payload: Result<Payload, DecodeError>) -> Self {
-        let malformed = |error| Self {
-            content: Content::Malformed(error),
-            seq: 0,
-            last: None,
-            seen: None,
-            view: View(0),
-            lost: 0,
-            peer_rolled_back: false,
+    /// What a payload says, and its field `shards`; nothing of it counts if it breaks
+    /// the rules.
+    pub(super) fn from_payload(payload: Result<Payload, DecodeError>) -> (Self, Vec<u8>) {
+        let malformed = |error| {
+            let received = Self {
+                content: Content::Malformed(error),
+                seq: 0,
+                last: None,
+                seen: None,
+                view: View(0),
+                lost: 0,
+                peer_rolled_back: false,
+            };
+            (received, Vec::new())
         };
         let payload = match payload {
             Ok(payload) => payload,
             Err(error) => return malformed(error),
         };
-        let Payload { body, seq, last, seen, view, control, shards: _ } = payload;
+        let Payload { body, seq, last, seen, view, control, shards } = payload;
         let body = Zeroizing::new(body);
         let content = match (control, body.split_first_chunk()) {
             (Some(control), None) if body.is_empty() => Content::Control(control),
@@ -167,6 +172,7 @@ impl Received {
             }
             _ => return malformed(DecodeError::Malformed("payload")),
         };
-        Self { content, seq, last, seen, view: View(view), lost: 0, peer_rolled_back: false }
+        let view = View(view);
+        (Self { content, seq, last, seen, view, lost: 0, peer_rolled_back: false }, shards)
     }
 }

@@ -300,15 +300,15 @@ impl Peer {
         let (accepted, beside, mut tags) = accepted.into_parts();
         let Accepted { session, received, .. } = accepted;
         let (id, generation) = (session.id(), session.generation());
-        let ours = self.sending_session().map(Session::generation);
-        let is_behind = ours.is_some_and(|ours| ours > generation);
         self.highest_generation = self.highest_generation.max(generation);
         let mut rows: Vec<_> = beside.into_iter().map(|row| PeerRow::Beside(id, row)).collect();
         tags.extend(session.expected_tags().map(TagChange::Expected));
         let ordinal = self.add(session, &mut rows, &mut tags);
         let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
-        delivered.answer =
-            is_behind.then_some(Answer { session: id, generation: self.highest_generation });
+        let sending = self.sending_session().map(Session::generation);
+        delivered.answer = sending
+            .is_some_and(|sending| sending > generation)
+            .then_some(Answer { session: id, generation: self.highest_generation });
         Ok(Unsaved::new(delivered, rows, tags))
     }
 
@@ -425,15 +425,12 @@ impl Peer {
             newest_session: self.next_ordinal.saturating_sub(1),
         });
         let mut initiate_again = false;
-        if let Content::Control(Control::HighestGeneration(generation)) = &content {
-            let held = self
-                .sessions
-                .iter()
-                .any(|session| session.generation() == *generation && session.is_confirmed());
-            if !held && self.takes_generation(*generation, now) {
-                self.highest_generation = self.highest_generation.max(*generation);
-                initiate_again = true;
-            }
+        if let Content::Control(Control::HighestGeneration(generation)) = &content
+            && *generation > self.highest_generation
+            && self.takes_generation(*generation, now)
+        {
+            self.highest_generation = *generation;
+            initiate_again = true;
         }
         rows.push(PeerRow::Peer);
         rows.extend(numbered.rows.into_iter().map(PeerRow::from));

@@ -258,12 +258,11 @@ impl Session {
         let payload = padding::unpad(&padded)
             .ok_or(DecodeError::Malformed("padding"))
             .and_then(Payload::decode);
-        let shards = payload.as_ref().map_or(&[][..], |payload| payload.shards.as_slice());
+        let (mut received, shards) = Received::from_payload(payload);
         let mut log = Log::default();
-        let applied = self.ratchet.apply(step, shards, now, &mut log);
+        let applied = self.ratchet.apply(step, &shards, now, &mut log);
         self.pending = None;
         self.last_used_at = now;
-        let mut received = Received::from_payload(payload);
         received.lost = applied.lost;
         received.peer_rolled_back = applied.peer_rolled_back;
         Ok(Unsaved::new(received, log.rows, log.tags))

@@ -2,7 +2,7 @@
 
 use super::generated::v1;
 use super::keys::SignedDeviceList;
-use super::{DecodeError, fixed, required};
+use super::{DecodeError, fixed};
 
 /// A message of the session layer itself; never shown to a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Control {
     HighestGeneration(u64),
     /// A `view` was not the expected one: which lists the sender knows.
     Lists(Box<ListVersions>),
+    /// Something that this version does not know; ignored.
+    Unknown,
 }
 
 /// Which device lists someone knows (SPEC.md, section 3.4).
@@ -32,11 +34,12 @@ pub struct ListVersions {
 impl Control {
     pub(super) fn from_raw(raw: v1::Control) -> Result<Self, DecodeError> {
         const WHAT: &str = "control message";
-        match required(raw.kind, WHAT)? {
-            v1::control::Kind::HighestGeneration(generation) => {
+        match raw.kind {
+            None => Ok(Self::Unknown),
+            Some(v1::control::Kind::HighestGeneration(generation)) => {
                 Ok(Self::HighestGeneration(generation))
             }
-            v1::control::Kind::Lists(lists) => {
+            Some(v1::control::Kind::Lists(lists)) => {
                 let v1::ListVersions { own_version, own_hash, their_version, their_hash, own_list } =
                     lists;
                 Ok(Self::Lists(Box::new(ListVersions {
@@ -52,6 +55,7 @@ impl Control {
 
     pub(super) fn into_raw(self) -> v1::Control {
         let kind = match self {
+            Self::Unknown => return v1::Control { kind: None },
             Self::HighestGeneration(generation) => v1::control::Kind::HighestGeneration(generation),
             Self::Lists(lists) => {
                 let ListVersions { own_version, own_hash, their_version, their_hash, own_list } =
