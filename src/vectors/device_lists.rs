@@ -7,6 +7,7 @@ use super::{Draws, hex};
 use crate::identity::{DeviceList, Succession};
 use crate::wire::SignedDeviceList;
 
+const LABEL: &str = "subrosa/1 device list";
 const USER: &[u8] = b"alice";
 
 /// A device to be listed, with its private keys.
@@ -77,7 +78,7 @@ impl Draft {
     }
 
     fn sign(&self, list: &[u8]) -> [u8; 64] {
-        model::sign(&self.account_seed, "subrosa/1 device list", list)
+        model::sign(&self.account_seed, LABEL, list)
     }
 
     fn signed(&self) -> Vec<u8> {
@@ -252,14 +253,17 @@ fn invalid(first: &Draft, second: &Draft, all: &[Entry], stranger: &[u8; 32]) ->
     *altered.last_mut().unwrap() ^= 1;
     let mut small_order = [0; 32];
     small_order[0] = 1;
+    // R = B and S = 1 fulfil the equation for every message under the neutral point.
+    let mut forged = [0x66; 64];
+    forged[0] = 0x58;
+    forged[32..].fill(0);
+    forged[32] = 1;
+    let weak_account = first.list_of(&small_order, [entry.encode(USER, &small_order)].into_iter());
     let mut not_canonical = identity_key;
     not_canonical[31] |= 0x80;
     let cases = [
         ("an altered list", encode_signed(&altered, &first.sign(&list))),
-        (
-            "signed by another key",
-            encode_signed(&list, &model::sign(stranger, "subrosa/1 device list", &list)),
-        ),
+        ("signed by another key", encode_signed(&list, &model::sign(stranger, LABEL, &list))),
         (
             "signed under another label",
             encode_signed(
@@ -280,11 +284,18 @@ fn invalid(first: &Draft, second: &Draft, all: &[Entry], stranger: &[u8; 32]) ->
             with_keys(&model::signing_public(&all[1].signing_seed), &identity_key),
         ),
         ("a proof for another identity key", with_keys(&signing_key, &all[1].identity_key())),
-        ("a signing key of small order", with_keys(&small_order, &identity_key)),
+        (
+            "a signing key of small order",
+            first.signed_with_entry(encode_entry(entry.id, &small_order, &identity_key, &forged)),
+        ),
         ("a signing key of 31 bytes", with_keys(&signing_key[..31], &identity_key)),
         ("an identity key of low order", with_identity(&[0; 32])),
         ("an identity key that is not canonical", with_identity(&not_canonical)),
-        ("an account key of small order", with_account(&small_order)),
+        ("an account key of small order", encode_signed(&weak_account, &forged)),
+        (
+            "a signature with an R of small order",
+            encode_signed(&list, &model::sign_without_nonce(&first.account_seed, LABEL, &list)),
+        ),
         ("an account key of 31 bytes", with_account(&key[..31])),
         ("no devices", first.change(|list| list.devices.clear()).signed()),
         ("17 devices", first.change(|list| list.devices = all.to_vec()).signed()),

@@ -5,10 +5,11 @@ use chacha20::XChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 use chacha20poly1305::ChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use ed25519_dalek::{Signer, SigningKey};
+use curve25519_dalek::Scalar;
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 
 use crate::crypto::{KemPublicKey, KemSecretKey, Secret};
@@ -71,6 +72,22 @@ pub(super) fn signing_public(seed: &[u8; 32]) -> [u8; 32] {
 pub(super) fn sign(seed: &[u8; 32], label: &str, message: &[u8]) -> [u8; 64] {
     let message = cat(&[label.as_bytes(), &[0], message]);
     SigningKey::from_bytes(seed).sign(&message).to_bytes()
+}
+
+/// What fulfils the equation, made with the nonce 0: R is the neutral point.
+pub(super) fn sign_without_nonce(seed: &[u8; 32], label: &str, message: &[u8]) -> [u8; 64] {
+    let message = cat(&[label.as_bytes(), &[0], message]);
+    let key = SigningKey::from_bytes(seed);
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let hashed = [&signature[..32], key.verifying_key().as_bytes(), &message].concat();
+    let challenge = Scalar::from_bytes_mod_order_wide(&Sha512::digest(hashed).into());
+    let scalar = (challenge * key.to_scalar()).to_bytes();
+    signature[32..].copy_from_slice(&scalar);
+    let signature = Signature::from_bytes(&signature);
+    assert!(key.verifying_key().verify(&message, &signature).is_ok());
+    assert!(key.verifying_key().verify_strict(&message, &signature).is_err());
+    signature.to_bytes()
 }
 
 pub(super) fn kem_public(seed: &[u8; 64]) -> Vec<u8> {
