@@ -14,6 +14,7 @@ use super::chain::{MessageKey, Seen};
 use super::header::{MaskKey, Salt, Tag};
 use crate::crypto::Secret;
 use crate::timestamp::Timestamp;
+use crate::wire::stored::MAX_STORED_NUMBER;
 use crate::wire::{DecodeError, stored};
 
 /// The most skipped message keys that a session keeps: the youngest.
@@ -110,7 +111,7 @@ impl SkippedKeys {
     /// Room for the rows `first..next`, to be filled by [`Self::restore`].
     pub(crate) fn awaiting(first: u64, next: u64) -> Option<Self> {
         let count = usize::try_from(next.checked_sub(first)?).ok()?;
-        if count > MAX_SKIPPED_KEYS {
+        if count > MAX_SKIPPED_KEYS || next > MAX_STORED_NUMBER {
             return None;
         }
         let mut rows = Rows::new(first);
@@ -232,7 +233,7 @@ impl UsedTags {
     /// Room for the rows `first..next`, to be filled by [`Self::restore`].
     pub(crate) fn awaiting(first: u64, next: u64) -> Option<Self> {
         let count = next.checked_sub(first)?;
-        if count > KEPT_MESSAGES {
+        if count > KEPT_MESSAGES || next > MAX_STORED_NUMBER {
             return None;
         }
         let mut rows = Rows::new(first);

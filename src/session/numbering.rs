@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
+use crate::wire::stored::MAX_STORED_NUMBER;
 use crate::wire::{DecodeError, Mark, MessageId, ShortId, stored};
 
 /// How many of the newest numbers are remembered with their ids, each way.
@@ -146,6 +147,10 @@ impl Numbering {
         if let Some(seen) = arrived.seen {
             self.check_seen(seen, &mut outcome);
         }
+        let rows = &mut outcome.rows;
+        let (received, sent) = (NumberRow::Received, NumberRow::Sent);
+        forget_below(&mut self.received, self.highest, |seq| rows.push(received(seq)));
+        forget_below(&mut self.sent, self.next_seq, |seq| rows.push(sent(seq)));
         while self.gaps.len() > MAX_GAPS {
             let Gap { first, last, id: _ } = self.gaps.remove(0);
             outcome.reports.push(NumberReport::GivenUp { first, last });
@@ -182,10 +187,6 @@ impl Numbering {
             }
             self.received.insert(seq, vec![entry]);
             outcome.rows.push(NumberRow::Received(seq));
-            let highest = self.highest;
-            forget_below(&mut self.received, highest, |seq| {
-                outcome.rows.push(NumberRow::Received(seq));
-            });
         }
     }
 
@@ -342,7 +343,7 @@ impl Numbering {
             last: *last,
             id: ids.first().copied().map(ShortId),
         });
-        if record.next_seq == u64::MAX || record.highest == u64::MAX {
+        if record.next_seq.max(record.highest) > MAX_STORED_NUMBER {
             return Err(DecodeError::Malformed(WHAT));
         }
         Ok(Self {

@@ -14,6 +14,10 @@ pub(crate) use super::generated::stored::{
 };
 use super::{DecodeError, fixed};
 
+/// The highest number that a genuine record counts to; higher ones are damaged, and
+/// would leave no room to count on.
+pub(crate) const MAX_STORED_NUMBER: u64 = u64::MAX / 2;
+
 /// Encodes a record; the bytes are as secret as the keys in them.
 pub(crate) fn encode(record: &impl Message) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(record.encode_to_vec())

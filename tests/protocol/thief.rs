@@ -50,7 +50,7 @@ impl Loot {
         let head = message.bytes(1).clone();
         let sealed = message.bytes(2).clone();
         let headers = self.mask_keys.iter().map(|key| unmask(key, &head));
-        let headers: Vec<_> = headers.filter(|header| is_plausible(header)).collect();
+        let headers: Vec<_> = headers.filter(is_plausible).collect();
         let message_keys = || self.keys.iter().flat_map(|key| turned(*key));
         headers.iter().find_map(|header| {
             let ad = [&self.associated_data, &head[..16], header].concat();

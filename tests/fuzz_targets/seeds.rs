@@ -1,0 +1,246 @@
+//! What the fuzzers begin with: genuine values, so that they get behind every signature
+//! and seal.
+
+use subrosa::handshake::{DevicePrekeys, PrekeyBundle, PrekeySecret};
+use subrosa::identity::{Account, Device};
+use subrosa::session::PeerRow;
+
+use crate::conversation::{
+    DAMAGE, DELIVER, EXPIRE, GIVE_UP, INITIATE, LOSE, RELOAD, REPEAT, SEND, WAIT,
+};
+use crate::records::{ACCOUNT, DEVICE, PEER, PREKEY, REPLAYS, SESSION, row_key};
+use crate::side::{START, Side, pair};
+use crate::{bundle, envelope, records as target};
+
+/// Names and inputs.
+pub(crate) type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+pub(crate) fn bundles() -> Seeds {
+    let mut owner = Side::new(bundle::OWNER, START + 1);
+    let (full, without_one_time) = (owner.bundle(true), owner.bundle(false));
+    let second = Device::generate(owner.address().user.clone(), &mut owner.rng);
+    owner.account.add(second.entry(&owner.account.key())).unwrap();
+    let signed = PrekeySecret::signed(&second, owner.now, &mut owner.rng);
+    let devices = [(&owner.device, &owner.signed), (&second, &signed)].map(|(device, prekey)| {
+        DevicePrekeys { device: device.address().device, signed: prekey.public(), one_time: None }
+    });
+    let list = owner.account.device_list().signed();
+    vec![
+        ("full", full),
+        ("without-one-time", without_one_time),
+        ("two-devices", PrekeyBundle::assemble(list, &devices).encode()),
+        ("no-devices", PrekeyBundle::assemble(list, &[]).encode()),
+        ("of-another", Side::new("another", START + 2).bundle(true)),
+    ]
+}
+
+pub(crate) fn device_lists() -> Seeds {
+    let mut side = Side::new("owner", START);
+    let before = Account::from_record(&side.account.record()).unwrap();
+    let mut versions = vec![list(&side.account)];
+    while let device = Device::generate(side.address().user.clone(), &mut side.rng)
+        && side.account.add(device.entry(&side.account.key())).is_ok()
+    {
+        versions.push(list(&side.account));
+    }
+    let mut fork = before;
+    let device = Device::generate(side.address().user.clone(), &mut side.rng);
+    fork.add(device.entry(&fork.key())).unwrap();
+    let other = list(&Side::new("owner", START + 1).account);
+    vec![
+        ("newer", two_lists(&versions[0], &versions[1])),
+        ("older", two_lists(&versions[2], &versions[0])),
+        ("same", two_lists(&versions[1], &versions[1])),
+        ("fork", two_lists(&versions[1], &list(&fork))),
+        ("another-account", two_lists(&versions[0], &other)),
+        ("most-devices", two_lists(&versions[0], versions.last().unwrap())),
+    ]
+}
+
+fn list(account: &Account) -> Vec<u8> {
+    account.device_list().signed().encode()
+}
+
+fn two_lists(one: &[u8], other: &[u8]) -> Vec<u8> {
+    [&part(one), other].concat()
+}
+
+pub(crate) fn envelopes() -> Seeds {
+    let (mut sender, _, answer) = envelope::sender_and_receiver();
+    let next = sender.send(b"next").unwrap();
+    let passing_over = sender.send(b"passing over").unwrap();
+    sender.receive(&answer).unwrap();
+    let next_chain = sender.send(&[b'x'; 500]).unwrap();
+    let (mut stranger, mut other) = pair(START + 7);
+    let bundle = other.bundle(true);
+    stranger.peer = None;
+    stranger.initiate(&other.address().user.clone(), &bundle);
+    vec![
+        ("next", next),
+        ("passing-over", passing_over),
+        ("next-chain", next_chain),
+        ("unknown", other.send(b"unknown").unwrap()),
+        ("handshake", stranger.send(b"handshake").unwrap()),
+    ]
+}
+
+pub(crate) fn handshakes() -> Seeds {
+    // Flags, generation; content of two bytes, id, seq, last, seen; no damage.
+    let said = [0, 2, 0, 7, 1, 7, 0, 0, 0];
+    let first = [&[1, 9][..], &said, &[0]].concat();
+    // An answer, then a control message, then content that repeats a number.
+    let more = [0, 1, 1, 99, 7, 0, 0, 0, 8, 1, 1, 0, 2, 0, 9, 1, 7, 1, 0, 0];
+    let lists = [1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 0];
+    let far = [255, 255, 255, 255, 255, 255, 255, 255, 255];
+    vec![
+        ("plain", first.clone()),
+        ("without-one-time", [&[0, 9][..], &said, &[0]].concat()),
+        ("most-devices", [&[31, 9][..], &said, &[0]].concat()),
+        ("far-generation", [&[1][..], &far, &said, &[0]].concat()),
+        ("damaged", [&[1, 9][..], &said, &[2, 60, 0, 1, 255, 4, 128]].concat()),
+        ("conversation", [&first[..], &more, &lists].concat()),
+    ]
+}
+
+pub(crate) fn records() -> Seeds {
+    let (owner, _) = target::owner_and_first_message();
+    let mut prekeys = Side::new("side", START + 1);
+    let one_time = PrekeySecret::one_time(&owner.device, owner.now, &mut prekeys.rng);
+    let mut seeds = vec![
+        ("device", typed(DEVICE, &[&owner.device.record()])),
+        ("account", typed(ACCOUNT, &[&owner.account.record()])),
+        ("signed-prekey", typed(PREKEY, &[&owner.signed.record()])),
+        ("one-time-prekey", typed(PREKEY, &[&one_time.record()])),
+        ("replays", typed(REPLAYS, &[&replays()])),
+    ];
+    let (mut one, mut other) = pair(START);
+    seeds.extend([
+        ("session", session(&other, &one.send(b"to come").unwrap())),
+        ("peer", peer(&other, &one.send(b"to come").unwrap())),
+    ]);
+    // Some that were passed over, shards of a key; then shards of the ciphertext.
+    for name in [["session-skipped", "peer-skipped"], ["session-epoch", "peer-epoch"]] {
+        for _ in 0..16 {
+            one.send(b"passed over").unwrap();
+            let envelope = one.send(&[b'x'; 300]).unwrap();
+            other.receive(&envelope).unwrap();
+            let envelope = other.send(b"answer").unwrap();
+            one.receive(&envelope).unwrap();
+        }
+        one.send(b"passed over").unwrap();
+        let next = one.send(b"to come").unwrap();
+        seeds.extend([(name[0], session(&other, &next)), (name[1], peer(&other, &next))]);
+        (one, other) = (other, one);
+    }
+    let mut waiting = Side::new("waiting", START);
+    let bundle = other.bundle(true);
+    waiting.initiate(&other.address().user.clone(), &bundle);
+    seeds.push(("session-waiting", session(&waiting, b"")));
+    seeds
+}
+
+/// The record of someone who was written to without a one-time prekey.
+fn replays() -> Vec<u8> {
+    let (mut one, mut other) = (Side::new("one", START), Side::new("other", START + 1));
+    let bundle = other.bundle(false);
+    one.initiate(&other.address().user.clone(), &bundle);
+    let first = one.send(b"first").unwrap();
+    other.receive(&first).unwrap();
+    other.replays.record().to_vec()
+}
+
+fn session(side: &Side, to_come: &[u8]) -> Vec<u8> {
+    let session = &side.peer().sessions()[0];
+    let mut parts = vec![part(&session.record()), part(to_come)];
+    for key in session.row_keys() {
+        if let (Some(key), Some(row)) = (row_key(key), session.row(key)) {
+            parts.extend([part(&key), part(&row)]);
+        }
+    }
+    typed(SESSION, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+fn peer(side: &Side, to_come: &[u8]) -> Vec<u8> {
+    let mut parts = vec![part(&side.rows[&PeerRow::Peer]), part(to_come)];
+    for (row, bytes) in &side.rows {
+        parts.extend([part(&row.to_key()), part(bytes)]);
+    }
+    typed(PEER, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+fn typed(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    [&[kind][..], &parts.concat()].concat()
+}
+
+fn part(bytes: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(bytes.len()).unwrap();
+    [&len.to_le_bytes()[..], bytes].concat()
+}
+
+pub(crate) fn conversations() -> Seeds {
+    let turns = [
+        step(SEND, 0, &[0, 0]),
+        step(DELIVER, 1, &[0]),
+        step(SEND, 1, &[44, 1]),
+        step(DELIVER, 0, &[0]),
+    ]
+    .concat();
+    let burst = [
+        step(SEND, 0, &[0, 0]).repeat(20),
+        step(DELIVER, 1, &[19]),
+        step(DAMAGE, 1, &[3, 70, 0, 1]),
+        step(LOSE, 1, &[4]),
+        step(DELIVER, 1, &[7]).repeat(8),
+        step(REPEAT, 1, &[2]),
+        step(RELOAD, 1, &[]),
+        step(REPEAT, 1, &[5]),
+    ]
+    .concat();
+    let crossing = [
+        step(INITIATE, 0, &[0]),
+        step(INITIATE, 1, &[1]),
+        step(SEND, 0, &[9, 0]).repeat(2),
+        step(SEND, 1, &[9, 0]).repeat(2),
+        step(DELIVER, 1, &[1]),
+        step(DELIVER, 0, &[1]),
+    ]
+    .concat();
+    let anew = [
+        turns.clone(),
+        step(GIVE_UP, 0, &[]),
+        step(INITIATE, 0, &[1]),
+        step(RELOAD, 0, &[]),
+        turns.repeat(3),
+    ]
+    .concat();
+    let days = |who, count: u16| step(WAIT, who, &(count * 24 * 60).to_le_bytes());
+    let late = [
+        turns.clone(),
+        step(SEND, 0, &[0, 0]).repeat(3),
+        step(DELIVER, 1, &[2]),
+        days(1, 31),
+        step(EXPIRE, 1, &[]),
+        step(REPEAT, 1, &[0]),
+        step(DELIVER, 1, &[0]),
+    ]
+    .concat();
+    let unanswered = [
+        step(SEND, 0, &[0, 0]),
+        days(0, 15),
+        step(SEND, 0, &[0, 0]).repeat(2),
+        step(DELIVER, 1, &[1]),
+    ]
+    .concat();
+    vec![
+        ("turns", turns.repeat(60)),
+        ("burst", burst),
+        ("crossing", [crossing, turns.repeat(4)].concat()),
+        ("anew", anew),
+        ("late", late),
+        ("unanswered", unanswered),
+    ]
+}
+
+fn step(kind: u8, who: u8, arguments: &[u8]) -> Vec<u8> {
+    [&[kind << 1 | who][..], arguments].concat()
+}
