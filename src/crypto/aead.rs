@@ -1,9 +1,8 @@
 //! The message AEAD: ChaCha20-Poly1305 (RFC 8439).
 
 use libcrux_chacha20poly1305::{TAG_LEN, decrypt, encrypt};
-use zeroize::Zeroizing;
 
-use super::Secret;
+use super::{Secret, SecretBytes};
 
 /// The tag is wrong: altered, forged, or under another key. Says no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +32,9 @@ pub(crate) fn open(
     nonce: &[u8; 12],
     ad: &[u8],
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, OpenFailed> {
+) -> Result<SecretBytes, OpenFailed> {
     let length = sealed.len().checked_sub(TAG_LEN).ok_or(OpenFailed)?;
-    let mut plaintext = Zeroizing::new(vec![0; length]);
+    let mut plaintext = SecretBytes::new(vec![0; length]);
     decrypt(key.expose(), &mut plaintext, sealed, ad, nonce).map_err(|_| OpenFailed)?;
     Ok(plaintext)
 }

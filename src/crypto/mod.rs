@@ -31,7 +31,7 @@ pub(crate) use kdf::{ChainStep, HmacKey, chain_step, expand, hkdf, hmac_parts, h
 pub(crate) use label::Label;
 pub(crate) use mask::mask;
 pub(crate) use mlkem::{CIPHERTEXT_LEN, Encapsulated, KemCiphertext, KemPublicKey, KemSecretKey};
-pub(crate) use secret::Secret;
+pub(crate) use secret::{Secret, SecretBytes};
 pub(crate) use x25519::{DhPublicKey, DhSecretKey, NonContributory};
 
 /// The bytes are no key or signature of this kind: wrong length, not canonical, or

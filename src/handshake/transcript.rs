@@ -2,10 +2,11 @@
 //! (SPEC.md, section 5.2; after the Noise framework's `SymmetricState`).
 
 use crate::address::Address;
-use crate::crypto::{DhPublicKey, Label, Secret, VerifyingKey, expand, hkdf, open, seal, sha256};
+use crate::crypto::{
+    DhPublicKey, Label, Secret, SecretBytes, VerifyingKey, expand, hkdf, open, seal, sha256,
+};
 use crate::identity::AccountKey;
 use crate::wire::Handshake;
-use zeroize::Zeroizing;
 
 /// Names a handshake, and the session that it made: a hash of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +102,7 @@ impl Transcript {
         Some(sealed)
     }
 
-    pub(super) fn open(&mut self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn open(&mut self, sealed: &[u8]) -> Option<SecretBytes> {
         let plaintext = open(&self.key.take()?, &[0; 12], &self.hash, sealed).ok()?;
         self.mix_hash(&[sealed]);
         Some(plaintext)

@@ -1,8 +1,6 @@
 //! The receiving half: recognise, open, and only then change anything
 //! (SPEC.md, sections 6.4 and 6.5).
 
-use zeroize::Zeroizing;
-
 use super::chain::{
     Chain, MAX_PASSED_OVER, MessageKey, PassedOver, ReceivingChain, Seen, associated_data, nonce,
 };
@@ -10,7 +8,7 @@ use super::header::{Head, Header, HeaderKey, MaskKey, Tag, unmask};
 use super::kept::{ClosedChain, SkippedKey, UsedTag};
 use super::post_quantum::RowsChange;
 use super::{Log, NextReceiving, Ratchet, RowKey, TagChange, root_step};
-use crate::crypto::{DhPublicKey, Secret, open};
+use crate::crypto::{DhPublicKey, Secret, SecretBytes, open};
 use crate::timestamp::Timestamp;
 
 /// What a session makes of the head of a message.
@@ -45,7 +43,7 @@ pub(crate) enum OpenError {
 
 /// A message that has opened, and the step that makes it count.
 pub(crate) struct Opened {
-    pub(crate) payload: Zeroizing<Vec<u8>>,
+    pub(crate) payload: SecretBytes,
     step: Step,
     used: (Tag, u32, MaskKey, [u8; 8]),
 }
@@ -215,7 +213,7 @@ impl Ratchet {
         head: &Head,
         header: &Header,
         sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    ) -> Result<SecretBytes, OpenError> {
         let ad = associated_data(&self.associated_data, head, header);
         open(&key.salted(&head.salt), &nonce(&head.salt), &ad, sealed)
             .map_err(|_| OpenError::NotOpened)
@@ -369,7 +367,7 @@ pub(crate) struct OpenedStep {
 
 impl Opened {
     /// The payload apart from the step, so that one can be read before the other counts.
-    pub(crate) fn into_parts(self) -> (Zeroizing<Vec<u8>>, OpenedStep) {
+    pub(crate) fn into_parts(self) -> (SecretBytes, OpenedStep) {
         let Self { payload, step, used } = self;
         (payload, OpenedStep { step, used })
     }

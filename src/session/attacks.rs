@@ -91,7 +91,7 @@ fn a_hostile_payload_is_malformed_or_content_and_the_conversation_goes_on() {
     let (mut hostile, mut session, now) = pair(&mut rng);
     let body = Body::Content { id: MessageId::generate(&mut rng), content: b"text" };
     let outgoing = Outgoing { body, seq: 7, last: None, seen: None, view: View(3) };
-    let mut genuine = outgoing.to_payload().encode();
+    let mut genuine = outgoing.to_payload().encode(padding::padded_len).to_vec();
     append_shards(&mut genuine, &[[1, 0].as_slice(), &[9; 64]].concat());
     padding::pad(&mut genuine, 256);
     let cut = (1..genuine.len()).map(|len| genuine[..len].to_vec());

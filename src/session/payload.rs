@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use super::EncryptError;
+use crate::crypto::SecretBytes;
 use crate::identity::View;
 use crate::wire::{Control, DecodeError, Mark, MessageId, Payload};
 
@@ -54,8 +53,10 @@ impl Outgoing<'_> {
 
     pub(super) fn to_payload(&self) -> Payload {
         let (body, control) = match &self.body {
-            Body::Content { id, content } => ([id.as_bytes(), *content].concat(), None),
-            Body::Control(control) => (Vec::new(), Some(control.clone())),
+            Body::Content { id, content } => {
+                (SecretBytes::new([id.as_bytes(), *content].concat()), None)
+            }
+            Body::Control(control) => (SecretBytes::default(), Some(control.clone())),
         };
         Payload {
             body,
@@ -90,7 +91,7 @@ impl fmt::Debug for Body<'_> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Plaintext {
     /// Message id and content.
-    body: Zeroizing<Vec<u8>>,
+    body: SecretBytes,
 }
 
 impl Plaintext {
@@ -164,7 +165,6 @@ impl Received {
             Err(error) => return malformed(error),
         };
         let Payload { body, seq, last, seen, view, control, shards } = payload;
-        let body = Zeroizing::new(body);
         let content = match (control, body.split_first_chunk()) {
             (Some(control), None) if body.is_empty() => Content::Control(control),
             (None, Some((id, content))) if content.len() <= MAX_CONTENT_LEN => {

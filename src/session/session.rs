@@ -209,7 +209,7 @@ impl Session {
             SendError::ChainFull => EncryptError::ChainFull,
             SendError::NoPeerKey => EncryptError::NoPeerKey,
         })?;
-        let mut payload = Zeroizing::new(outgoing.to_payload().encode());
+        let mut payload = outgoing.to_payload().encode(padding::padded_len);
         let padded = padding::padded_len(payload.len());
         let shards = self.ratchet.shards(padding::shards_that_fit(payload.len(), padded));
         append_shards(&mut payload, &shards);

@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 use super::control::Control;
 use super::generated::v1;
 use super::{DecodeError, MAX_ENVELOPE_LEN, decode};
+use crate::crypto::SecretBytes;
 
 /// The number of the field `shards` of a payload.
 const SHARDS_FIELD: u32 = 9;
@@ -82,7 +83,7 @@ impl Mark {
 /// The fields of a payload.
 pub(crate) struct Payload {
     /// Message id and content; empty with `control`.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: SecretBytes,
     /// 0: not numbered.
     pub(crate) seq: u64,
     pub(crate) last: Option<Mark>,
@@ -98,7 +99,7 @@ impl Payload {
         let v1::Payload { body, seq, last_seq, last_id, seen_seq, seen_id, view, control, shards } =
             decode(bytes, MAX_ENVELOPE_LEN, "payload")?;
         Ok(Self {
-            body,
+            body: SecretBytes::new(body),
             seq,
             last: Mark::from_fields(last_seq, last_id),
             seen: Mark::from_fields(seen_seq, seen_id),
@@ -108,13 +109,13 @@ impl Payload {
         })
     }
 
-    /// The encoded payload, but for the shards, in a buffer that has room for what
-    /// padding, shards and a tag will add.
-    pub(crate) fn encode(self) -> Vec<u8> {
+    /// The encoded payload, but for the shards, in a buffer that has room for what its
+    /// length will be padded to.
+    pub(crate) fn encode(mut self, padded_len: fn(usize) -> usize) -> SecretBytes {
         let (last_seq, last_id) = Mark::to_fields(self.last);
         let (seen_seq, seen_id) = Mark::to_fields(self.seen);
         let mut raw = v1::Payload {
-            body: self.body,
+            body: std::mem::take(&mut *self.body),
             seq: self.seq,
             last_seq,
             last_id,
@@ -125,12 +126,11 @@ impl Payload {
             shards: Vec::new(),
         };
         // All that follows happens in place, without a stray copy of the plaintext.
-        let length = raw.encoded_len();
-        let mut buffer = Vec::with_capacity(length + length / 8 + 320);
+        let mut buffer = Vec::with_capacity(padded_len(raw.encoded_len()));
         let encoded = raw.encode(&mut buffer);
         debug_assert!(encoded.is_ok(), "a vector grows as needed");
-        raw.body.zeroize();
-        buffer
+        raw.body.as_mut_slice().zeroize();
+        SecretBytes::new(buffer)
     }
 }
 

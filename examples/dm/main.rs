@@ -1,0 +1,120 @@
+//! Alice and Bob talk over a bad network, and send each other a file.
+//!
+//! ```text
+//! cargo run --release --example dm [-- FILE]
+//! ```
+//!
+//! Everything runs in this process, over a relay on loopback that delays, doubles,
+//! reorders, damages and loses envelopes. State is kept in a temporary folder that is
+//! deleted at the end.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `story` | what happens, in order |
+//! | `talk` | two people who send, read, and ask again for what is missing |
+//! | `person` | one person: the session, what is not confirmed, the disk and the line |
+//! | `keys` | a person's device, account and prekeys |
+//! | `letter` | a message that is kept until it is confirmed |
+//! | `saved`, `store` | the disk: which rows there are, and a file of batches |
+//! | `note`, `file` | what this app puts into messages: text, receipts, pieces of files |
+//! | `line`, `relay` | the relay's protocol with the client's end of it; the relay |
+//! | `mischief` | what the bad network does |
+//! | `transcript` | what is printed |
+
+mod file;
+mod keys;
+mod letter;
+mod line;
+mod mischief;
+mod note;
+mod person;
+mod relay;
+mod saved;
+mod store;
+mod story;
+mod talk;
+mod transcript;
+
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use file::Document;
+
+const USAGE: &str = "\
+usage: dm [FILE]
+
+Alice and Bob talk over a bad network. Alice sends Bob FILE (at most 64 MiB), or
+this crate's README.md. Exit code: 0 if everything arrived, 1 if not, 2 if FILE
+cannot be sent.";
+
+/// What the command line asks for.
+enum Wish {
+    Help,
+    Send(PathBuf),
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let document = match parse(&arguments) {
+        Ok(Wish::Help) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(Wish::Send(path)) => Document::read(&path),
+        Err(error) => Err(error),
+    };
+    let document = match document {
+        Ok(document) => document,
+        Err(error) => {
+            eprintln!("dm: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let told =
+        Folder::create().map_err(Into::into).and_then(|folder| story::tell(&document, &folder.0));
+    match told {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("dm: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Wish, String> {
+    match arguments {
+        [] => Ok(Wish::Send(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"))),
+        [word] if word == "--help" || word == "-h" => Ok(Wish::Help),
+        [word] if word.as_encoded_bytes().starts_with(b"-") => {
+            Err(format!("unknown option {word:?}; try --help"))
+        }
+        [file] => Ok(Wish::Send(file.into())),
+        _ => Err("too many arguments; try --help".to_owned()),
+    }
+}
+
+/// A temporary folder for nobody else, deleted when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("subrosa-dm-{:016x}", rand::random::<u64>()));
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("dm: cannot delete {}: {error}", self.0.display());
+        }
+    }
+}
