@@ -11,7 +11,7 @@ use subrosa::UserId;
 use subrosa::handshake::{HandshakeError, PrekeyBundle};
 use subrosa::identity::{DeviceList, SafetyNumber, View};
 use subrosa::session::{
-    Body, Content, DecryptError, Delivered, NumberReport, Numbers, Peer, Session,
+    Body, Content, DecryptError, Delivered, NumberReport, Numbers, Peer, PeerRow, Session, Unsaved,
 };
 use subrosa::wire::{Envelope, Mark, MessageId, SignedDeviceList};
 
@@ -25,6 +25,9 @@ use crate::store::{Batch, Store};
 
 /// What a step gives that cannot go on without the disk, the relay or a session.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A message of the friend's that is not written yet.
+type Step = Unsaved<Delivered, PeerRow>;
 
 /// What people swap when they meet: a name, and where to leave envelopes.
 #[derive(Debug, Clone)]
@@ -137,9 +140,12 @@ impl Person {
         let mut peer = Peer::new(prekeys.address().clone());
         let list = self.keys.account.device_list();
         let step = peer.initiate(&self.keys.device, list, prekeys, now(), &mut rand::rng())?;
-        let ((), mut batch) = saved::take(&peer, step);
-        batch.put(Key::FriendsList, &verified.device_list().signed().encode());
-        self.store.write(&batch)?;
+        step.save_with(|(), rows| {
+            let mut batch = Batch::default();
+            saved::put_rows(&mut batch, &peer, rows);
+            batch.put(Key::FriendsList, &verified.device_list().signed().encode());
+            self.store.write(&batch)
+        })?;
         self.peer = Some(peer);
         self.friends_list = Some(verified.device_list().clone());
         Ok(prekeys.has_one_time_prekey())
@@ -188,15 +194,18 @@ impl Person {
         let peer = self.peer.as_mut().ok_or("there is no session")?;
         let body = Body::Content { id, content: &content };
         let step = peer.encrypt(body, numbers, view, now(), &mut rand::rng())?;
-        let (sent, mut batch) = saved::take(peer, step);
-        if numbers == Numbers::Next {
-            let newest = Numbered { seq: sent.seq, id };
-            let letter = Letter { id, before: self.newest.replace(newest), content };
-            batch.put(Key::Newest, &newest.record());
-            batch.put(Key::Letter(sent.seq), &letter.record());
-            self.outbox.insert(sent.seq, letter);
-        }
-        self.store.write(&batch)?;
+        let sent = step.save_with(|sent, rows| {
+            let mut batch = Batch::default();
+            saved::put_rows(&mut batch, peer, rows);
+            if numbers == Numbers::Next {
+                let newest = Numbered { seq: sent.seq, id };
+                let letter = Letter { id, before: self.newest.replace(newest), content };
+                batch.put(Key::Newest, &newest.record());
+                batch.put(Key::Letter(sent.seq), &letter.record());
+                self.outbox.insert(sent.seq, letter);
+            }
+            self.store.write(&batch)
+        })?;
         self.line.put(self.friend.mailbox, &sent.envelope)?;
         Ok(sent.seq)
     }
@@ -207,20 +216,18 @@ impl Person {
         let Some(bytes) = self.line.take(self.mailbox)? else { return Ok(None) };
         let opened = Envelope::decode(&bytes).map_err(DecryptError::from);
         match opened.and_then(|envelope| self.open(&envelope)) {
-            Ok((delivered, batch)) => self.keep(&delivered, batch).map(|read| Some(Ok(read))),
+            Ok((step, batch)) => self.keep(step, batch).map(|read| Some(Ok(read))),
             Err(error) => Ok(Some(Err(error))),
         }
     }
 
-    /// Opens an envelope of the session, or as the beginning of one.
-    fn open(
-        &mut self,
-        envelope: &Envelope,
-    ) -> std::result::Result<(Delivered, Batch), DecryptError> {
+    /// Opens an envelope of the session, or as the beginning of one; gives also what
+    /// else is to be written.
+    fn open(&mut self, envelope: &Envelope) -> std::result::Result<(Step, Batch), DecryptError> {
         if let Some(peer) = &mut self.peer {
             match peer.decrypt(envelope, now()) {
                 Err(DecryptError::Unknown) => {}
-                opened => return Ok(saved::take(peer, opened?)),
+                opened => return Ok((opened?, Batch::default())),
             }
         }
         let Envelope::FirstMessage { handshake, message } = envelope else {
@@ -234,31 +241,33 @@ impl Person {
         let (list, spent) = (accepted.their_list().clone(), accepted.spent());
         let mut peer = Peer::new(accepted.from().clone());
         let step = peer.admit(accepted, &mut self.keys.replays, now())?;
-        let (delivered, mut batch) = saved::take(&peer, step);
+        let mut batch = Batch::default();
         self.keys.spend(spent, &mut batch);
         batch.put(Key::FriendsList, &list.signed().encode());
         (self.peer, self.friends_list) = (Some(peer), Some(list));
-        Ok((delivered, batch))
+        Ok((step, batch))
     }
 
     /// Writes what a message changed together with what it said.
-    fn keep(&mut self, delivered: &Delivered, mut batch: Batch) -> Result<Reading> {
-        let note = match &delivered.content {
-            Content::Message { plaintext, .. } => Note::decode(plaintext.as_bytes()),
-            _ => None,
-        };
+    fn keep(&mut self, step: Step, mut batch: Batch) -> Result<Reading> {
+        let peer = self.peer.as_ref().ok_or("there is no session")?;
+        let have = self.have;
+        let delivered = step.save_with(|delivered, rows| {
+            saved::put_rows(&mut batch, peer, rows);
+            if let Some(Note::Piece(piece)) = note(delivered) {
+                batch.put(Key::Piece(piece.index), &Note::Piece(piece).encode());
+            }
+            batch.put(Key::Have, &have.max(delivered.seq).to_be_bytes());
+            self.store.write(&batch)
+        })?;
+        let (seq, note) = (delivered.seq, note(&delivered));
         if let Some(Note::Piece(piece)) = &note {
-            batch.put(Key::Piece(piece.index), &Note::Piece(piece.clone()).encode());
             self.pieces.add(piece);
         }
-        let seq = delivered.seq;
-        let late = seq != 0 && seq < self.have;
-        self.have = self.have.max(seq);
+        self.have = have.max(seq);
         self.owes_receipt |= seq != 0;
-        batch.put(Key::Have, &self.have.to_be_bytes());
-        self.store.write(&batch)?;
-        let alarm = self.alarm(delivered)?;
-        Ok(Reading { seq, note, late, repeated: delivered.repeated, alarm })
+        let alarm = self.alarm(&delivered)?;
+        Ok(Reading { seq, note, late: 0 < seq && seq < have, repeated: delivered.repeated, alarm })
     }
 
     fn alarm(&self, delivered: &Delivered) -> Result<Option<String>> {
@@ -294,5 +303,13 @@ impl Person {
     /// The newest message that is not confirmed.
     pub(crate) fn unconfirmed(&self) -> Option<u64> {
         self.outbox.keys().next_back().copied()
+    }
+}
+
+/// What a message says; `None` if that breaks the app's rules.
+fn note(delivered: &Delivered) -> Option<Note> {
+    match &delivered.content {
+        Content::Message { plaintext, .. } => Note::decode(plaintext.as_bytes()),
+        _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use subrosa::handshake::PrekeyId;
-use subrosa::session::{Peer, PeerRow, Unsaved};
+use subrosa::session::{Peer, PeerRow};
 
 use crate::file::Pieces;
 use crate::letter::Letter;
@@ -75,19 +75,14 @@ pub(crate) fn damaged(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// The value of a step, and a batch of the rows that it changed.
-///
-/// What a message said belongs into the same write as the rows behind it, so the
-/// value is taken before the batch is written, and goes no further until it is.
-pub(crate) fn take<T>(peer: &Peer, step: Unsaved<T, PeerRow>) -> (T, Batch) {
-    let mut batch = Batch::default();
-    for row in step.rows() {
+/// Adds the rows that a step of the peer changed.
+pub(crate) fn put_rows(batch: &mut Batch, peer: &Peer, rows: &[PeerRow]) {
+    for row in rows {
         match peer.row(*row) {
             Some(bytes) => batch.put(Key::Peer(*row), &bytes),
             None => batch.delete(Key::Peer(*row)),
         }
     }
-    (step.saved(), batch)
 }
 
 /// The peer on disk, if there is one.

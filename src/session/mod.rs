@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod attacks;
+mod delivered;
 mod error;
 mod numbering;
 pub(crate) mod padding;
@@ -23,10 +24,11 @@ pub use crate::ratchet::{
     KEPT_MESSAGES, KEPT_TIME, MAX_KEPT_A_JUMP, MAX_PASSED_OVER, MAX_SKIPPED_KEYS, RowKey, Tag,
     TagChange,
 };
+pub use delivered::{Answer, Delivered};
 pub use error::{DecryptError, EncryptError};
 pub use numbering::{MAX_GAPS, MAX_NUMBER_JUMP, NUMBERS_REMEMBERED, NumberReport};
 pub use payload::{Body, Content, MAX_CONTENT_LEN, Outgoing, Plaintext, Received};
-pub use peer::{Answer, Delivered, MAX_SESSIONS, Numbers, Peer, Sent};
+pub use peer::{MAX_SESSIONS, Numbers, Peer, Sent};
 pub use peer_record::LoadedPeer;
 pub use peer_row::PeerRow;
 pub use session::{Accepted, FIRST_CHAIN_LIFETIME, Session};

@@ -6,7 +6,8 @@ use std::cmp::Reverse;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::numbering::{Arrived, NumberReport, NumberRow, Numbering};
+use super::delivered::{Answer, Delivered};
+use super::numbering::{Arrived, NumberRow, Numbering};
 use super::payload::{Body, Content, Outgoing, Received};
 use super::session::{Accepted, Session};
 use super::{DecryptError, EncryptError, PeerRow, Unsaved};
@@ -54,40 +55,6 @@ pub struct Sent {
     pub seq: u64,
     /// Its mark, to be kept for [`Numbers::Again`].
     pub last: Option<Mark>,
-}
-
-/// A message of the peer's that has opened.
-#[derive(Debug, Clone)]
-pub struct Delivered {
-    /// The session that it came in.
-    pub session: HandshakeId,
-    /// What it said.
-    pub content: Content,
-    /// Its number; 0 if it has none.
-    pub seq: u64,
-    /// It was received before, in this or another envelope: acknowledge it again, do
-    /// not show it.
-    pub repeated: bool,
-    /// Which device lists the sender goes by.
-    pub view: View,
-    /// What the numbers showed.
-    pub numbers: Vec<NumberReport>,
-    /// How many messages of this session are lost for ever.
-    pub lost: u32,
-    /// The session showed that the peer was rolled back.
-    pub peer_rolled_back: bool,
-    /// The peer began a session with a generation below the one that we send in, as
-    /// after a restore: to be sent with [`Peer::answer`].
-    pub answer: Option<Answer>,
-    /// The peer says that it knows a generation that we do not have: initiate again.
-    pub initiate_again: bool,
-}
-
-/// Tells a peer, in the session that it began, which generation is known here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
-    session: HandshakeId,
-    generation: u64,
 }
 
 /// All sessions with one device, and what was said in them by number.
@@ -439,6 +406,7 @@ impl Peer {
             content,
             seq,
             repeated: numbered.repeated,
+            seen,
             view,
             numbers: numbered.reports,
             lost,

@@ -7,9 +7,9 @@ use crate::ratchet::{RowKey, TagChange};
 /// What a step gives, held back until the state behind it is saved.
 ///
 /// The session has already moved on. Write its record and the rows named here, all
-/// at once and durably; then take the value with [`Self::saved`]. If the write
-/// fails, drop this and the session, and load the session again: nothing was sent
-/// and nothing was shown, so nothing is lost.
+/// at once and durably, and with them what the app keeps of the value: that is
+/// [`Self::save_with`]. If the write fails, drop the session and load it again:
+/// nothing was sent and nothing was shown, so nothing is lost.
 ///
 /// # Security
 ///
@@ -17,7 +17,7 @@ use crate::ratchet::{RowKey, TagChange};
 /// by another one of the same number. Its key still differs (a random salt is in
 /// it), but the receiver takes one of the two for a sign that this device was
 /// rolled back.
-#[must_use = "nothing has been saved yet: write the record and the rows, then call `saved`"]
+#[must_use = "nothing has been saved yet: `save_with` what writes the record and the rows"]
 pub struct Unsaved<T, K = RowKey> {
     value: T,
     rows: Vec<K>,
@@ -41,6 +41,17 @@ impl<T, K> Unsaved<T, K> {
     #[must_use]
     pub fn tags(&self) -> &[TagChange] {
         &self.tags
+    }
+
+    /// Gives the value once `write` has written: the record, the rows, and what the
+    /// app keeps of the value itself (what a message says, which number it has).
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`. Nothing of the step may be used: load the session again.
+    pub fn save_with<E>(self, write: impl FnOnce(&T, &[K]) -> Result<(), E>) -> Result<T, E> {
+        write(&self.value, &self.rows)?;
+        Ok(self.value)
     }
 
     /// Declares everything written, and gives the value.

@@ -45,7 +45,7 @@ impl MessageId {
     #[must_use]
     pub const fn short(&self) -> ShortId {
         let [a, b, c, d, ..] = self.0;
-        ShortId(u32::from_le_bytes([a, b, c, d]))
+        ShortId::from_bytes([a, b, c, d])
     }
 }
 
@@ -58,6 +58,20 @@ impl fmt::Debug for MessageId {
 /// The first 4 bytes of a [`MessageId`], little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortId(pub(crate) u32);
+
+impl ShortId {
+    /// The short id with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(u32::from_le_bytes(bytes))
+    }
+
+    /// Its 4 bytes, to keep.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+}
 
 /// A numbered message, by its number and short id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,7 +21,7 @@ from .primitives import (
 from .protobuf import keys as pb
 from .protobuf import parse
 
-MAX_LIST_SIZE = 4096
+MAX_LIST_SIZE = 4027
 MAX_DEVICES = 16
 
 
@@ -132,8 +132,8 @@ def _check_entries(decoded: pb.DeviceList) -> dict[int, ListedDevice]:
 
 def check_list(signed: bytes) -> DeviceList:
     """The list in an encoded SignedDeviceList, after all checks of section 3.3."""
-    _require(len(signed) <= MAX_LIST_SIZE, "too long")
     outer = parse(pb.SignedDeviceList, signed)
+    _require(len(outer.list) <= MAX_LIST_SIZE, "too long")
     decoded = parse(pb.DeviceList, outer.list)
     try:
         check_ed25519(decoded.account_key)
@@ -158,8 +158,8 @@ def check_list(signed: bytes) -> DeviceList:
 
 
 def succession(known: DeviceList, further: DeviceList) -> str:
-    """What a further list of the same user means (the table of section 3.3)."""
-    if further.account_key != known.account_key:
+    """What a further list means (the table of section 3.3)."""
+    if (further.account_key, further.user) != (known.account_key, known.user):
         return "identity changed"
     if further.version == known.version:
         return "same" if further.hash == known.hash else "equivocation"

@@ -275,7 +275,7 @@ class Peer:
         handshake_id = hs.id_of(first.handshake)
         for contact in self.contacts.values():
             for session in contact.sessions:
-                if session.handshake_id == handshake_id and not session.initiated:
+                if session.handshake_id == handshake_id:
                     return self._receive_in([session], first.message)
         return self._receive_handshake(first)
 
@@ -361,9 +361,7 @@ class Peer:
         if not control.HasField("highest_generation"):
             return contact, []
         generation, highest = control.highest_generation, contact.highest_generation or 0
-        held = any(s.confirmed and s.generation == generation for s in contact.sessions)
-        within = highest < generation <= max(self.now(), highest) + GENERATION_JUMP
-        if held or not within:
+        if not highest < generation <= max(self.now(), highest) + GENERATION_JUMP:
             return contact, []
         return replace(contact, highest_generation=generation), ["initiate-again"]
 

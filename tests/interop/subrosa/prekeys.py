@@ -23,6 +23,7 @@ from .protobuf import keys as pb
 from .protobuf import parse
 
 MAX_DIRECTORY_ANSWER = 262_144
+MAX_PREKEY = 4096
 LIFETIME = 90 * 24 * 3600
 SIGNED = pb.PREKEY_KIND_SIGNED
 ONE_TIME = pb.PREKEY_KIND_ONE_TIME
@@ -119,6 +120,8 @@ def make_bundle(
 def _check_prekey(
     user: bytes, device: ListedDevice, signed: pb.SignedPrekey, kind: int, now: int
 ) -> PublicPrekey:
+    if len(signed.prekey) > MAX_PREKEY:
+        raise ProtocolError(REFUSED, "bundle: a prekey is too long")
     address = Address(user, device.device)
     part = signed_part(address, signed.prekey)
     verify(device.signing_key, labels.PREKEY, part, signed.signature)

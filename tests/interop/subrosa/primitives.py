@@ -186,12 +186,18 @@ def sign(private: bytes, label: bytes, message: bytes) -> bytes:
 
 
 def verify(public: bytes, label: bytes, message: bytes, signature: bytes) -> None:
-    """InvalidKey unless key and signature are good; OpenSSL's equation is cofactorless."""
+    """InvalidKey unless key and signature are good.
+
+    OpenSSL's equation is cofactorless, and compares R's encoding, which refuses one that is
+    not canonical.
+    """
     check_ed25519(public)
     if len(signature) != 64:
         raise InvalidKey("an Ed25519 signature has 64 bytes")
     if int.from_bytes(signature[32:], "little") >= GROUP_ORDER:
         raise InvalidKey("the signature's S is not reduced")
+    if int.from_bytes(signature[:32], "little") & _LOW_BITS in _SMALL_ORDER_Y:
+        raise InvalidKey("the signature's R is of small order")
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, label + b"\0" + message)
     except InvalidSignature as error:

@@ -273,10 +273,8 @@ class Ratchet:
             skips = replace(skips, lost=tail)
         elif tail > 0:
             _, skips = self._skip(self.receiving, header.previous, skips, now)
-        end = key.tag(header.previous)
-        used: dict[bytes, Remembered] = {}
-        if end not in self.used and end not in self.skipped:
-            used[end] = Remembered(header.previous, key.mask_key, self.opened + 1, now)
+        end = max(header.previous, self.receiving.number)
+        used = {key.tag(end): Remembered(end, key.mask_key, self.opened + 1, now)}
         return skips, used, tail < 0
 
     def _skip(

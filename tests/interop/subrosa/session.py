@@ -13,6 +13,8 @@ from .protobuf import envelope as pb
 from .ratchet import Place, Ratchet, initiator_ratchet, responder_ratchet
 
 MAX_SESSIONS = 8
+MIN_SEALED = 17
+IDLE_LIFETIME = 30 * 24 * 3600
 FIRST_CHAIN_LIFETIME = 14 * 24 * 3600
 FIRST_GENERATION_LIMIT = 2**34
 GENERATION_JUMP = 2**24
@@ -81,7 +83,7 @@ class Session:
 
 def check_message(message: pb.Message) -> None:
     """ProtocolError(malformed) for a message whose fields have lengths that cannot be."""
-    if len(message.head) != HEAD_SIZE or len(message.sealed) < 16:
+    if len(message.head) != HEAD_SIZE or len(message.sealed) < MIN_SEALED:
         raise ProtocolError(MALFORMED, "a message field of a wrong length")
 
 
