@@ -1,4 +1,11 @@
 //! The message AEAD: ChaCha20-Poly1305 (RFC 8439).
+//!
+//! By `libcrux-chacha20poly1305`, formally verified and in pure Rust. For the smallest
+//! message, 256 bytes with 92 of associated data, it takes 0.54 µs where
+//! `chacha20poly1305` takes 1.34 (that one is faster from some kilobytes on: 54 µs
+//! against 95 for 64 KiB, so it is the one for large data, and the oracle of the tests
+//! below). Composing `chacha20` and `libcrux-poly1305` by hand would take 0.47; a
+//! twentieth of a message's whole cost is not worth an AEAD of our own.
 
 use libcrux_chacha20poly1305::{TAG_LEN, decrypt, encrypt};
 

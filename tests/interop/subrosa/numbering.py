@@ -11,12 +11,30 @@ from .payload import Opened
 WINDOW = 1_000
 MAX_JUMP = 2**16
 MAX_GAPS = 1_000
-Range = tuple[int, int]
 
 
 def short_id(message_id: bytes) -> int:
     """The first four bytes, little-endian (section 2.1)."""
     return int.from_bytes(message_id[:4], "little")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The numbers that are missing, or the one id that is missing under a known number."""
+
+    first: int
+    last: int
+    short: int | None = None
+
+    def has(self, seq: int) -> bool:
+        return self.first <= seq <= self.last
+
+    def without(self, seq: int, message_id: bytes) -> list["Gap"]:
+        """What is left of it when this message has come."""
+        if not self.has(seq) or self.short not in (None, short_id(message_id)):
+            return [self]
+        parts = (Gap(self.first, seq - 1), Gap(seq + 1, self.last))
+        return [part for part in parts if part.first <= part.last]
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,8 @@ class Numbers:
     sent_highest: int = 0
     received: Mapping[int, Received] = field(default_factory=dict)
     highest: int = 0
-    gaps: tuple[Range, ...] = ()
+    newest: tuple[int, int] = (0, 0)
+    gaps: tuple[Gap, ...] = ()
     arrivals: int = 0
 
     def last(self) -> tuple[int, int]:
@@ -48,8 +67,7 @@ class Numbers:
 
     def seen(self) -> tuple[int, int]:
         """`seen_seq` and `seen_id`."""
-        newest = max(self.received, default=0)
-        return (newest, short_id(self.received[newest].ids[0])) if newest else (0, 0)
+        return self.newest
 
     def send(self, message_id: bytes) -> tuple["Numbers", int]:
         """One more numbered message."""
@@ -78,7 +96,7 @@ class Numbers:
         known = self.received.get(seq)
         if known and message_id in known.ids:
             return self, ["repeated"]
-        in_gap = any(first <= seq <= last for first, last in self.gaps)
+        in_gap = any(gap.has(seq) for gap in self.gaps)
         if seq <= self.highest - WINDOW and not in_gap:
             return self, ["repeated"]
         if seq > self.highest + MAX_JUMP:
@@ -87,31 +105,32 @@ class Numbers:
             reports = ["peer-rolled-back"] if since <= known.arrival else []
             ids = Received(known.arrival, known.ids + (message_id,))
             state = replace(self, received={**self.received, seq: ids})
-            return state._close_gap(seq), reports
+            return state._close_gap(seq, message_id), reports
         reports = []
-        state = self._close_gap(seq)
+        state = self._close_gap(seq, message_id)
         if seq > self.highest:
             state, reports = state._raise_highest(seq, seq - 1)
-        entry = Received(self.arrivals, (message_id,))
-        received = {**state.received, seq: entry}
-        kept = {s: ids for s, ids in received.items() if s > state.highest - WINDOW}
-        return replace(state, received=kept, arrivals=self.arrivals + 1), reports
+        received = dict(state.received)
+        if seq > state.highest - WINDOW:
+            received[seq] = Received(self.arrivals, (message_id,))
+        newest = max(self.newest, (seq, short_id(message_id)), key=lambda named: named[0])
+        state = replace(
+            state, received=received, newest=newest, arrivals=self.arrivals + 1
+        )
+        return state, reports
 
     def _raise_highest(self, highest: int, gap_end: int) -> tuple["Numbers", list[str]]:
         """A new highest known number; from the old one to `gap_end` is a gap, if anything is."""
         first = self.highest + 1
-        state = replace(self, highest=highest)
-        if gap_end < first:
-            return state, []
-        return replace(state, gaps=self.gaps + ((first, gap_end),)), [f"gap:{first}-{gap_end}"]
+        received = {s: ids for s, ids in self.received.items() if s > highest - WINDOW}
+        state = replace(self, highest=highest, received=received)
+        return state._add_gap(Gap(first, gap_end)) if first <= gap_end else (state, [])
 
-    def _close_gap(self, seq: int) -> "Numbers":
-        gaps: list[Range] = []
-        for first, last in self.gaps:
-            if first <= seq <= last:
-                gaps += [r for r in ((first, seq - 1), (seq + 1, last)) if r[0] <= r[1]]
-            else:
-                gaps.append((first, last))
+    def _add_gap(self, gap: Gap) -> tuple["Numbers", list[str]]:
+        return replace(self, gaps=(*self.gaps, gap)), [f"gap:{gap.first}-{gap.last}"]
+
+    def _close_gap(self, seq: int, message_id: bytes) -> "Numbers":
+        gaps = (part for gap in self.gaps for part in gap.without(seq, message_id))
         return replace(self, gaps=tuple(gaps))
 
     def _hear_last(self, seq: int, short: int) -> tuple["Numbers", list[str]]:
@@ -122,9 +141,9 @@ class Numbers:
             return self, []
         if seq > self.highest:
             return self._raise_highest(seq, seq)
-        if any(first <= seq <= last for first, last in self.gaps):
+        if any(gap.has(seq) and gap.short in (None, short) for gap in self.gaps):
             return self, []
-        return replace(self, gaps=self.gaps + ((seq, seq),)), [f"gap:{seq}-{seq}"]
+        return self._add_gap(Gap(seq, seq, short if known else None))
 
     def _hear_seen(self, seq: int, short: int) -> tuple["Numbers", list[str]]:
         if seq > self.sent_highest + MAX_JUMP:
@@ -138,5 +157,5 @@ class Numbers:
 
     def _limit_gaps(self, reports: list[str]) -> tuple["Numbers", list[str]]:
         excess = max(0, len(self.gaps) - MAX_GAPS)
-        given_up = [f"given-up:{first}-{last}" for first, last in self.gaps[:excess]]
+        given_up = [f"given-up:{gap.first}-{gap.last}" for gap in self.gaps[:excess]]
         return replace(self, gaps=self.gaps[excess:]), reports + given_up

@@ -43,6 +43,7 @@ from .session import (
     add_session,
     check_message,
     initiated_session,
+    live_sessions,
     next_generation,
     responded_session,
     sending_session,
@@ -58,7 +59,7 @@ class Contact:
     sessions: tuple[Session, ...] = ()
     numbers: Numbers = Numbers()
     highest_generation: int | None = None
-    to_answer: Session | None = None
+    to_answer: bytes = b""
 
     def update(self, session: Session) -> "Contact":
         """With a session's next state in place of its old one."""
@@ -120,6 +121,7 @@ class Peer:
     def initiate(self, user: bytes, bundle: bytes) -> Address:
         """Begin a session with the first device of a bundle."""
         now = self.now()
+        self._drop_idle_sessions(now)
         checked = check_bundle(bundle, user, now)
         if not checked.devices:
             raise ProtocolError(REFUSED, "bundle: no device")
@@ -151,6 +153,12 @@ class Peer:
             highest_generation=generation,
         )
         return address
+
+    def _drop_idle_sessions(self, now: int) -> None:
+        self.contacts = {
+            address: replace(contact, sessions=live_sessions(contact.sessions, now))
+            for address, contact in self.contacts.items()
+        }
 
     def _newest_list(self, further: DeviceList) -> DeviceList:
         """The list to go by when a further one of this user comes (section 3.3)."""
@@ -202,11 +210,14 @@ class Peer:
     def answer(self, to: Address) -> bytes:
         """The control message that an `answer` report asked for."""
         contact = self._contact(to)
-        if contact.to_answer is None or contact.highest_generation is None:
+        session = next(
+            (s for s in contact.sessions if s.handshake_id == contact.to_answer), None
+        )
+        if session is None:
             raise ProtocolError(USAGE, "nothing asks for an answer")
         control = pb.Control(highest_generation=contact.highest_generation)
-        envelope = self._send_control(to, contact.to_answer, control)
-        self.contacts[to] = replace(self.contacts[to], to_answer=None)
+        envelope = self._send_control(to, session, control)
+        self.contacts[to] = replace(self.contacts[to], to_answer=b"")
         return envelope
 
     def renew_list(self) -> None:
@@ -263,6 +274,7 @@ class Peer:
         """Open an envelope."""
         if len(encoded) > MAX_ENVELOPE:
             raise ProtocolError(MALFORMED, "the envelope is too long")
+        self._drop_idle_sessions(self.now())
         envelope = parse(pb.Envelope, encoded)
         kind = envelope.WhichOneof("kind")
         if kind == "message":
@@ -320,7 +332,7 @@ class Peer:
         )
         if self._sending_session(contact).generation > session.generation:
             reports.append("answer")
-            contact = replace(contact, to_answer=session)
+            contact = replace(contact, to_answer=session.handshake_id)
         self.lists[newest.user] = newest
         if result.one_time_prekey:
             del self.prekeys[result.one_time_prekey.id]

@@ -38,11 +38,11 @@ class Session:
     ratchet: Ratchet
     handshake_id: bytes
     generation: int
-    initiated: bool
     confirmed: bool
     replacement: bool
     started: int
     since: int
+    last_used: int
     handshake: pb.Handshake | None = None
 
     def rank(self) -> tuple[bool, int, bytes]:
@@ -63,7 +63,7 @@ class Session:
             envelope = pb.Envelope(first_message=first)
         else:
             envelope = pb.Envelope(message=message)
-        return replace(self, ratchet=ratchet), envelope.SerializeToString()
+        return replace(self, ratchet=ratchet, last_used=now), envelope.SerializeToString()
 
     def receive(
         self, message: pb.Message, now: int, place: Place
@@ -77,7 +77,9 @@ class Session:
         except ProtocolError as error:
             if error.word != MALFORMED:
                 raise
-        session = replace(self, ratchet=ratchet, confirmed=True, handshake=None)
+        session = replace(
+            self, ratchet=ratchet, confirmed=True, handshake=None, last_used=now
+        )
         return session, Delivery(decoded, opened.lost, opened.rolled_back)
 
 
@@ -97,11 +99,11 @@ def initiated_session(
         ratchet=initiator_ratchet(result.keys, prekey),
         handshake_id=hs.id_of(result.handshake),
         generation=generation,
-        initiated=True,
         confirmed=False,
         replacement=replacement,
         started=now,
         since=since,
+        last_used=now,
         handshake=result.handshake,
     )
 
@@ -115,17 +117,23 @@ def responded_session(
         ratchet=responder_ratchet(result.keys, result.signed_prekey.x25519),
         handshake_id=hs.id_of(handshake),
         generation=result.generation,
-        initiated=False,
         confirmed=True,
         replacement=False,
         started=now,
         since=since,
+        last_used=now,
     )
 
 
 def sending_session(sessions: tuple[Session, ...]) -> Session | None:
     """Which session sends (5.6)."""
     return max(sessions, key=Session.rank, default=None)
+
+
+def live_sessions(sessions: tuple[Session, ...], now: int) -> tuple[Session, ...]:
+    """The one that sends, and those used within 30 days."""
+    sending = sending_session(sessions)
+    return tuple(s for s in sessions if s is sending or now - s.last_used < IDLE_LIFETIME)
 
 
 def add_session(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
