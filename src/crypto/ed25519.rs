@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use ed25519_dalek::Signer;
 use rand_core::CryptoRng;
 
+use super::x25519::is_reduced;
 use super::{InvalidKey, Label, Secret};
 
 /// The signature was not made by this key over these bytes.
@@ -24,8 +25,11 @@ impl VerifyingKey {
         const WHAT: InvalidKey = InvalidKey("Ed25519 public key");
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| WHAT)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| WHAT)?;
-        // A second encoding of the same point decompresses too: encode and compare.
-        if key.is_weak() || key.to_edwards().compress().to_bytes() != bytes {
+        // A y that is not reduced decompresses too. (The other second encoding, of x = 0
+        // with a sign, is of a weak point.)
+        let mut y = bytes;
+        y[31] &= 0x7f;
+        if key.is_weak() || !is_reduced(&y) {
             return Err(WHAT);
         }
         Ok(Self(key))
@@ -158,11 +162,16 @@ mod tests {
     fn weak_keys_and_second_encodings_are_refused() {
         let mut one = [0; 32];
         one[0] = 1;
-        let mut non_canonical_one = [0xff; 32];
-        non_canonical_one[0] = 0xee;
-        non_canonical_one[31] = 0x7f;
-        for key in [[0; 32], one, non_canonical_one] {
+        for key in [[0; 32], one] {
             assert!(VerifyingKey::from_bytes(&key).is_err());
+        }
+        // p to p + 18, with both signs.
+        for low in 0xed..=0xff {
+            for high in [0x7f, 0xff] {
+                let mut key = [0xff; 32];
+                (key[0], key[31]) = (low, high);
+                assert!(VerifyingKey::from_bytes(&key).is_err());
+            }
         }
     }
 

@@ -40,6 +40,12 @@ const LOW_ORDER: [[u8; 32]; 5] = [
     },
 ];
 
+/// Whether these little-endian bytes are below the prime. Of public keys: they are not
+/// secret.
+pub(super) fn is_reduced(bytes: &[u8; 32]) -> bool {
+    bytes.iter().rev().lt(PRIME.iter().rev())
+}
+
 /// The other party's key is of low order: the result would be known to everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key agreement gives nothing secret")]
@@ -54,8 +60,7 @@ impl DhPublicKey {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidKey> {
         const WHAT: InvalidKey = InvalidKey("X25519 public key");
         let key: [u8; 32] = bytes.try_into().map_err(|_| WHAT)?;
-        // Compared from the most significant byte; public keys are not secret.
-        if key.iter().rev().ge(PRIME.iter().rev()) || LOW_ORDER.contains(&key) {
+        if !is_reduced(&key) || LOW_ORDER.contains(&key) {
             return Err(WHAT);
         }
         Ok(Self(key))

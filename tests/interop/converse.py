@@ -1,6 +1,7 @@
 """Conversations between this client and the reference implementation's test program."""
 
 import argparse
+import hashlib
 import random
 import sys
 from collections.abc import Callable
@@ -13,9 +14,10 @@ from remote import RemotePeer
 from subrosa import errors, labels
 from subrosa.chain import Chain, header_key, kdf_rk
 from subrosa.errors import ProtocolError
-from subrosa.identity import Address, device_entry_message
+from subrosa.identity import Address, device_entry_message, view
 from subrosa.peer import Event, Peer, Sent
-from subrosa.primitives import sign
+from subrosa.primitives import GROUP_ORDER, KeyPair, sign
+from subrosa.session import GENERATION_JUMP
 from subrosa.protobuf import envelope as pb
 from subrosa.protobuf import keys as pbk
 
@@ -273,6 +275,25 @@ def check_closed_chain(sender: AnyPeer, receiver: AnyPeer) -> str:
     return ""
 
 
+def check_skipped_limit(sender: AnyPeer, receiver: AnyPeer) -> str:
+    """Of 2,500 skipped keys the first 500 go, though 500 others have been used."""
+    sender.initiate(receiver.address.user, receiver.bundle(True))
+    deliver(sender, receiver, b"")
+    sent = [sender.notice(receiver.address, b"") for _ in range(2_503)]
+
+    def lost(index: int) -> tuple[str, ...]:
+        return receiver.receive(sent[index].envelope).reports
+
+    expect_equal(lost(1_000), (), "reports after 1,000 skipped keys")
+    for index in range(500, 1_000):
+        receiver.receive(sent[index].envelope)
+    expect_equal(lost(2_001), (), "reports after 2,000 skipped keys")
+    expect_equal(lost(2_502), ("lost:500",), "reports after 2,500 skipped keys")
+    expect_error(errors.KEY_GONE, receiver, sent[499].envelope, "the newest lost message")
+    receiver.receive(sent[1_001].envelope)
+    return ""
+
+
 def fast_forward(peer: Peer, to: Address, count: int) -> None:
     """Pass over numbers in the sending chain, as if messages had been lost."""
     contact = peer.contacts[to]
@@ -317,6 +338,76 @@ def check_rolled_back(python: Peer, rust: RemotePeer) -> str:
     event = python.receive(rust.send(python.address, b"healing").envelope)
     expect_equal(event.content, b"healing", "content")
     return ", ".join(event.reports)
+
+
+def check_short_chain(python: Peer, rust: RemotePeer) -> str:
+    """A chain that ends before a number that has come shows that its client went back."""
+    to = python.initiate(RUST, rust.bundle(True))
+    deliver(python, rust, b"begin")
+    deliver(rust, python, b"answer")
+    deliver(python, rust, b"new chain")
+    before = dict(python.contacts)
+    sent = [python.send(to, b"") for _ in range(4)]
+    for message in sent[:3]:
+        rust.receive(message.envelope)
+    python.contacts = before
+    event = python.receive(rust.send(python.address, b"step").envelope)
+    expect_equal(event.reports, ("rolled-back",), "reports on the Python side")
+    event = deliver(python, rust, b"")
+    expect_equal(event.reports, ("peer-rolled-back",), "reports with the next chain")
+    after = sent[3].envelope
+    expect_error(errors.ROLLED_BACK, rust, after, "the next number of the closed chain")
+    return ""
+
+
+def send_payload(peer: Peer, to: Address, **fields: object) -> bytes:
+    """An envelope with a payload as the caller says."""
+    contact = peer.contacts[to]
+    hashes = view(peer.list.hash, peer.lists[to.user].hash)
+    encoded = pb.Payload(view=hashes, **fields).SerializeToString()
+    session, envelope = contact.sessions[-1].send(encoded, peer.now())
+    peer.contacts[to] = contact.update(session)
+    return envelope
+
+
+def check_payloads(python: Peer, receiver: AnyPeer) -> str:
+    """Nothing of a malformed payload counts; an unknown control message says nothing."""
+    to = python.initiate(receiver.address.user, receiver.bundle(True))
+    deliver(python, receiver, b"begin")
+    deliver(receiver, python, b"answer")
+    highest = pb.Control(highest_generation=python.now() + 1_000)
+    malformed: list[dict[str, object]] = [
+        {"seq": 9, "body": bytes(17), "control": highest},
+        {"last_seq": 9},
+        {"seq": 9, "body": bytes(15)},
+        {"control": pb.Control(lists=pb.ListVersions(own_version=2)), "seen_seq": 9},
+    ]
+    for fields in malformed:
+        envelope = send_payload(python, to, **fields)
+        expect_equal(receiver.receive(envelope).reports, ("malformed",), f"reports, {fields}")
+        expect_error(errors.DUPLICATE, receiver, envelope, "a malformed one again")
+    for control in (pb.Control(), pb.Control.FromString(b"\x78\x01")):
+        envelope = send_payload(python, to, control=control)
+        expect_equal(receiver.receive(envelope).reports, (), "reports, unknown control message")
+    expect_equal(deliver(python, receiver, b"").reports, (), "reports afterwards")
+
+    def shorten(envelope: pb.Envelope) -> None:
+        envelope.message.sealed = envelope.message.sealed[:16]
+
+    sent = python.send(to, b"")
+    short = set_bytes(sent.envelope, shorten)
+    expect_error(errors.MALFORMED, receiver, short, "`sealed` of 16 bytes")
+    receiver.receive(sent.envelope)
+    return f"{len(malformed)} malformed"
+
+
+def check_reflection(sender: AnyPeer, receiver: AnyPeer) -> str:
+    """A first message that comes back to its author is of a session that it knows."""
+    sender.initiate(receiver.address.user, receiver.bundle(True))
+    sent = sender.send(receiver.address, b"")
+    expect_error(errors.UNKNOWN, sender, sent.envelope, "the own first message")
+    receiver.receive(sent.envelope)
+    return ""
 
 
 def check_sent_again(python: Peer, rust: RemotePeer) -> str:
@@ -486,11 +577,37 @@ def small_order_bundle(owner: Peer, account: bool) -> bytes:
     return bundle.SerializeToString()
 
 
+def neutral_signature(key: KeyPair, label: bytes, message: bytes) -> bytes:
+    """A signature that the equation fulfils, with R the neutral point."""
+    signed = label + b"\0" + message
+    digest = hashlib.sha512(key.private).digest()
+    secret = int.from_bytes(digest[:32], "little") & (2**254 - 8) | 2**254
+    challenge = hashlib.sha512(NEUTRAL_POINT + key.public + signed).digest()
+    s = int.from_bytes(challenge, "little") * secret % GROUP_ORDER
+    signature = NEUTRAL_POINT + s.to_bytes(32, "little")
+    Ed25519PublicKey.from_public_bytes(key.public).verify(signature, signed)
+    return signature
+
+
+def small_order_signature_bundle(owner: Peer) -> bytes:
+    """A bundle whose list is signed with an R of small order."""
+    bundle = pbk.Bundle.FromString(owner.bundle(True))
+    signed_list = bundle.device_list
+    signed_list.signature = neutral_signature(
+        owner.keys.account, labels.DEVICE_LIST, signed_list.list
+    )
+    return bundle.SerializeToString()
+
+
 def check_small_order(python: Peer, rust: RemotePeer) -> str:
-    """Keys of small order, each where everything else about it would pass."""
+    """Points of small order, each where everything else about it would pass."""
     Ed25519PublicKey.from_public_bytes(NEUTRAL_POINT).verify(ANY_MESSAGE_SIGNATURE, b"anything")
-    for account, what in ((True, "account key"), (False, "signing key")):
-        bundle = small_order_bundle(python, account)
+    bundles = (
+        ("account key", small_order_bundle(python, account=True)),
+        ("signing key", small_order_bundle(python, account=False)),
+        ("R of a signature", small_order_signature_bundle(python)),
+    )
+    for what, bundle in bundles:
         expect_word(
             (errors.REFUSED,),
             lambda bundle=bundle: rust.initiate(PYTHON, bundle),
@@ -549,6 +666,19 @@ def check_generation(python: Peer, rust: RemotePeer) -> str:
     rust.receive(python.send(to, b"again").envelope)
     deliver(rust, python, b"in the newest session")
     expect_equal(python.status(to)[1:], (True, 2), "status on the Python side")
+    highest = python.contacts[to].highest_generation
+    assert highest is not None
+    heard = [
+        (highest, ()),
+        (highest + GENERATION_JUMP + 1, ()),
+        (highest + 1, ("initiate-again",)),
+        (highest + 1, ()),
+    ]
+    for generation, reports in heard:
+        control = pb.Control(highest_generation=generation)
+        event = rust.receive(send_payload(python, to, control=control))
+        what = f"reports with generation {generation - highest} above the highest"
+        expect_equal(event.reports, reports, what)
     return ""
 
 
@@ -611,9 +741,11 @@ def conversation_checks(path: str) -> list[Check]:
         ("random damage", check_random_damage),
         ("gaps", check_gaps),
         ("lost messages", check_loss),
+        ("skipped keys of a session", check_skipped_limit),
         ("messages of a closed chain", check_closed_chain),
         ("sizes of content", check_sizes),
         ("a second session", check_replacement),
+        ("an own first message", check_reflection),
         ("bundles", check_bundles),
         (
             "a one-time prekey serves once",
@@ -631,12 +763,14 @@ def conversation_checks(path: str) -> list[Check]:
         ("far ahead in a chain", with_peers(check_far)),
         ("messages sent again", with_peers(check_sent_again)),
         ("rolled-back state", with_peers(check_rolled_back)),
+        ("a chain closed too early", with_peers(check_short_chain)),
+        ("payloads", with_peers(check_payloads)),
         ("both initiate at once", with_peers(check_crossing)),
         (
             "another account key",
             with_peers(lambda python, rust: check_identity(python, Peer(PYTHON), rust)),
         ),
-        ("keys of small order", with_peers(check_small_order)),
+        ("points of small order", with_peers(check_small_order)),
         ("generations", with_peers(check_generation)),
         ("device lists in-band", with_peers(check_lists)),
         ("the program itself", with_peers(check_program)),

@@ -80,7 +80,7 @@ class Numbers:
         message = opened.message
         state = self
         reports: list[str] = []
-        if message.seq:
+        if message.seq and opened.id:
             state, reports = state._receive_number(message.seq, opened.id, since)
         if message.last_seq:
             state, more = state._hear_last(message.last_seq, message.last_id)

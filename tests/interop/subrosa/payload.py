@@ -73,6 +73,10 @@ def decode(padded: bytes) -> Opened:
     if message.HasField("control"):
         if body:
             raise ProtocolError(MALFORMED, "a control message with a body")
+        lists = message.control.lists
+        hashes = (len(lists.own_hash), len(lists.their_hash))
+        if message.control.HasField("lists") and hashes != (32, 32):
+            raise ProtocolError(MALFORMED, "a hash has 32 bytes")
         return Opened(message, b"", b"")
     if len(body) < ID_SIZE:
         raise ProtocolError(MALFORMED, "neither a body with an id nor control")

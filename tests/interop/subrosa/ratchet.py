@@ -46,7 +46,7 @@ KEPT_SECONDS = 30 * 24 * 3600
 
 @dataclass(frozen=True)
 class Remembered:
-    """What a used tag or a skipped key keeps, and since when."""
+    """What a used tag or a skipped key keeps, since when, and a key's place among all that were made."""
 
     number: int
     mask_key: bytes = field(repr=False)
@@ -54,6 +54,7 @@ class Remembered:
     time: int
     salt: bytes | None = None
     message_key: bytes = field(default=b"", repr=False)
+    made: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class _Skips:
     """Skipped keys and lost messages, while one message is received."""
 
     kept: Mapping[bytes, Remembered]
+    made: int
     lost: int = 0
 
 
@@ -100,6 +102,7 @@ class Ratchet:
     previous: int = 0
     opened: int = 0
     skipped: Mapping[bytes, Remembered] = field(default_factory=dict, repr=False)
+    skipped_made: int = 0
     used: Mapping[bytes, Remembered] = field(default_factory=dict, repr=False)
 
     @property
@@ -197,14 +200,15 @@ class Ratchet:
     ) -> tuple["Ratchet", Opened]:
         """Section 6.5: the next state and the payload; `place` is from `locate`."""
         parts = split_head(head)
-        skips = _Skips(self.skipped)
+        skips = _Skips(self.skipped, self.skipped_made)
         rolled_back = False
         used: dict[bytes, Remembered] = {}
         state = self
         if place.skipped:
             message_key = place.skipped.message_key
             mask_key = place.skipped.mask_key
-            skips = _Skips({tag: s for tag, s in self.skipped.items() if tag != parts.tag})
+            kept = {tag: s for tag, s in self.skipped.items() if tag != parts.tag}
+            skips = replace(skips, kept=kept)
         else:
             if place.next_chain:
                 state, skips, used, rolled_back = self._receiving_half(place.header, now)
@@ -221,10 +225,11 @@ class Ratchet:
             place.header.number, mask_key, self.opened + 1, now, salt=parts.salt
         )
         state = state._remember(skips.kept, used, now)
-        excess = len(state.skipped) - MAX_SKIPPED
-        if excess > 0:
-            state = replace(state, skipped=dict(list(state.skipped.items())[excess:]))
-        return state, Opened(padded, skips.lost + max(0, excess), rolled_back)
+        oldest = skips.made - MAX_SKIPPED
+        kept = {tag: s for tag, s in state.skipped.items() if s.made > oldest}
+        lost = skips.lost + len(state.skipped) - len(kept)
+        state = replace(state, skipped=kept, skipped_made=skips.made)
+        return state, Opened(padded, lost, rolled_back)
 
     def take_shards(self, content: bytes) -> "Ratchet":
         """The state after the field `shards` of a message that opened."""
@@ -265,7 +270,7 @@ class Ratchet:
     def _close_chain(
         self, header: Header, now: int
     ) -> tuple[_Skips, dict[bytes, Remembered], bool]:
-        skips = _Skips(self.skipped)
+        skips = _Skips(self.skipped, self.skipped_made)
         if self.receiving is None:
             return skips, {}, False
         key, tail = self.receiving.header_key, header.previous - self.receiving.number
@@ -281,21 +286,23 @@ class Ratchet:
         self, chain: Chain, until: int, skips: _Skips, now: int
     ) -> tuple[Chain, _Skips]:
         """Pass over the numbers from the chain's next to `until` - 1."""
-        kept, lost = dict(skips.kept), skips.lost
+        kept, made, lost = dict(skips.kept), skips.made, skips.lost
         while chain.number < until:
             number = chain.number
             chain, message_key = chain.step()
             if until - number > MAX_SKIPPED_JUMP:
                 lost += 1
                 continue
+            made += 1
             kept[chain.header_key.tag(number)] = Remembered(
                 number,
                 chain.header_key.mask_key,
                 self.opened + 1,
                 now,
                 message_key=message_key,
+                made=made,
             )
-        return chain, _Skips(kept, lost)
+        return chain, _Skips(kept, made, lost)
 
     def _receiving_number(self) -> int:
         assert self.receiving is not None
