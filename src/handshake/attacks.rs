@@ -90,7 +90,7 @@ fn every_diffie_hellman_agreement_together_opens_neither_identity_nor_content() 
     let Initiated { handshake, .. } =
         initiate(&device, list, &them, now.as_secs(), now, &mut rng).unwrap();
     let ciphertext = KemCiphertext::from_bytes(&handshake.kem_ciphertext).unwrap();
-    let genuine = responder.signed.halves().mlkem768.decapsulate(&ciphertext);
+    let genuine = responder.signed.halves().mlkem768.key_pair().decapsulate(&ciphertext);
     assert!(opens_with(&responder, &handshake, &genuine));
     // Identity and session keys both follow from the KEM's secret, and it is unknown.
     assert!(!opens_with(&responder, &handshake, &Secret::copy_from(&[0; 32])));

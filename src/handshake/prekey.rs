@@ -86,7 +86,7 @@ impl PrekeySecret {
         let prekey = wire::Prekey {
             kind,
             x25519: *halves.x25519.public_key().as_bytes(),
-            mlkem768: halves.mlkem768.public_key().as_bytes().to_vec(),
+            mlkem768: halves.mlkem768.key_pair().public_key().as_bytes().to_vec(),
             expires_at: expires_at.as_secs(),
         }
         .encode();

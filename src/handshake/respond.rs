@@ -133,7 +133,7 @@ impl<'a> Opening<'a> {
             one_time_halves.as_ref().map_or(&signed_halves.mlkem768, |halves| &halves.mlkem768);
         let ciphertext =
             KemCiphertext::from_bytes(&handshake.kem_ciphertext).map_err(|_| refused)?;
-        let shared_secret = kem_key.decapsulate(&ciphertext);
+        let shared_secret = kem_key.key_pair().decapsulate(&ciphertext);
         transcript.mix_hash(&[ciphertext.as_bytes()]);
         //  8
         let with_signed = signed_halves.x25519.agree(&ephemeral).map_err(|_| refused)?;

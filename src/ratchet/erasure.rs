@@ -33,9 +33,9 @@ impl Cargo {
     }
 
     /// The code's matrices: constants, made once.
-    fn code(self) -> &'static ReedSolomon {
-        static KEY: LazyLock<ReedSolomon> = LazyLock::new(|| new(Cargo::EncapsulationKey));
-        static CIPHERTEXT: LazyLock<ReedSolomon> = LazyLock::new(|| new(Cargo::Ciphertext));
+    fn codes(self) -> &'static Codes {
+        static KEY: LazyLock<Codes> = LazyLock::new(|| Codes::new(Cargo::EncapsulationKey));
+        static CIPHERTEXT: LazyLock<Codes> = LazyLock::new(|| Codes::new(Cargo::Ciphertext));
         match self {
             Self::EncapsulationKey => &KEY,
             Self::Ciphertext => &CIPHERTEXT,
@@ -43,17 +43,30 @@ impl Cargo {
     }
 }
 
-#[expect(clippy::expect_used, reason = "37 + 218 and 35 + 220 shards fit a field of 256")]
-fn new(cargo: Cargo) -> ReedSolomon {
-    let data = cargo.data_shards();
-    ReedSolomon::new(data, SHARDS - data).expect("within the field")
+/// How many shards beyond the data are made at first: all that a conversation without
+/// much loss needs.
+const FIRST_PARITY: usize = 16;
+
+/// One code, and the beginning of it: a shard does not depend on how many there are.
+struct Codes {
+    first: ReedSolomon,
+    all: ReedSolomon,
+}
+
+impl Codes {
+    #[expect(clippy::expect_used, reason = "37 + 218 and 35 + 220 shards fit a field of 256")]
+    fn new(cargo: Cargo) -> Self {
+        let data = cargo.data_shards();
+        let code = |parity| ReedSolomon::new(data, parity).expect("within the field");
+        Self { first: code(FIRST_PARITY), all: code(SHARDS - data) }
+    }
 }
 
 /// Something that is being sent in shards.
 pub(crate) struct Sender {
     cargo: Cargo,
     data: Vec<u8>,
-    /// Made when the first pass over the data has ended.
+    /// Those behind the data that have been made so far.
     parity: Vec<Vec<u8>>,
     /// The index of the next shard.
     cursor: u8,
@@ -80,23 +93,25 @@ impl Sender {
             if let Some(shard) = self.data.chunks_exact(SHARD_LEN).nth(index) {
                 out.extend_from_slice(shard);
             } else {
-                if self.parity.is_empty() {
-                    self.parity = self.make_parity();
+                let index = index - self.cargo.data_shards();
+                if index >= self.parity.len() {
+                    self.make_parity(index);
                 }
-                let shard = self.parity.get(index - self.cargo.data_shards());
-                out.extend(shard.into_iter().flatten());
+                out.extend(self.parity.get(index).into_iter().flatten());
             }
             self.cursor = (self.cursor + 1) % 255;
         }
     }
 
-    fn make_parity(&self) -> Vec<Vec<u8>> {
+    /// Makes the shards behind the data, up to this one at least.
+    fn make_parity(&mut self, last: usize) {
+        let codes = self.cargo.codes();
+        let code = if last < FIRST_PARITY { &codes.first } else { &codes.all };
         let data: Vec<&[u8]> = self.data.chunks_exact(SHARD_LEN).collect();
-        let mut parity = vec![vec![0; SHARD_LEN]; SHARDS - data.len()];
+        self.parity = vec![vec![0; SHARD_LEN]; code.parity_shard_count()];
         // Fails only for other numbers or lengths of shards than these.
-        let encoded = self.cargo.code().encode_sep(&data, &mut parity);
+        let encoded = code.encode_sep(&data, &mut self.parity);
         debug_assert!(encoded.is_ok());
-        parity
     }
 }
 
@@ -144,7 +159,7 @@ impl Collector {
         }
         let mut shards: Vec<Option<Vec<u8>>> =
             (0..255).map(|index| self.shards.get(&index).map(|shard| shard.to_vec())).collect();
-        self.cargo.code().reconstruct_data(&mut shards).ok()?;
+        self.cargo.codes().all.reconstruct_data(&mut shards).ok()?;
         Some(shards.into_iter().take(count).flatten().flatten().collect())
     }
 }

@@ -141,7 +141,7 @@ impl PostQuantum {
         let sender = match &mut self.state {
             State::Offering { secret_key, sender, cursor, heard: false, answer: _ } => sender
                 .get_or_insert_with(|| {
-                    let key = secret_key.public_key();
+                    let key = secret_key.key_pair().public_key();
                     Sender::new(Cargo::EncapsulationKey, key.as_bytes().to_vec(), *cursor)
                 }),
             State::Answering { secret: _, sender } => sender,
@@ -318,10 +318,11 @@ impl PostQuantum {
 fn agree(secret_key: &KemSecretKey, data: &[u8], epoch: u32) -> Option<Secret<32>> {
     let (ciphertext, confirmed) = data.split_at_checked(CIPHERTEXT_LEN)?;
     let ciphertext = KemCiphertext::from_bytes(ciphertext).ok()?;
-    let shared_secret = secret_key.decapsulate(&ciphertext);
+    let key_pair = secret_key.key_pair();
+    let shared_secret = key_pair.decapsulate(&ciphertext);
     confirmation(&shared_secret, epoch)
         .matches(confirmed)
-        .then(|| epoch_secret(&shared_secret, epoch, &secret_key.public_key(), &ciphertext))
+        .then(|| epoch_secret(&shared_secret, epoch, &key_pair.public_key(), &ciphertext))
 }
 
 // HMAC(ss, "subrosa/1 pq confirm" || u32(e))

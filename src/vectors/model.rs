@@ -91,7 +91,7 @@ pub(super) fn sign_without_nonce(seed: &[u8; 32], label: &str, message: &[u8]) -
 }
 
 pub(super) fn kem_public(seed: &[u8; 64]) -> Vec<u8> {
-    KemSecretKey::from_seed(Secret::copy_from(seed)).public_key().as_bytes().to_vec()
+    KemSecretKey::from_seed(Secret::copy_from(seed)).key_pair().public_key().as_bytes().to_vec()
 }
 
 /// Ciphertext and shared secret.
