@@ -175,8 +175,9 @@ impl Numbering {
                 ids.push(entry);
                 outcome.rows.push(NumberRow::Received(seq));
             }
-        } else if seq.saturating_add(NUMBERS_REMEMBERED) <= self.highest && !self.is_missing(seq) {
-            outcome.repeated = true;
+        } else if seq.saturating_add(NUMBERS_REMEMBERED) <= self.highest {
+            // Too old to be remembered: new only if it closes a gap.
+            outcome.repeated = !self.close_gap(seq, None) && !self.close_gap(seq, Some(id.short()));
         } else {
             self.close_gap(seq, None);
             if seq > self.highest {
@@ -245,16 +246,12 @@ impl Numbering {
         }
     }
 
-    fn is_missing(&self, seq: u64) -> bool {
-        self.gaps.iter().any(|gap| (gap.first..=gap.last).contains(&seq))
-    }
-
-    /// A message has come: takes it out of the gaps.
-    fn close_gap(&mut self, seq: u64, id: Option<ShortId>) {
+    /// A message has come: takes it out of the gaps; says whether it was in one.
+    fn close_gap(&mut self, seq: u64, id: Option<ShortId>) -> bool {
         let Some(place) =
             self.gaps.iter().position(|gap| gap.id == id && (gap.first..=gap.last).contains(&seq))
         else {
-            return;
+            return false;
         };
         let gap = self.gaps.remove(place);
         if seq < gap.last {
@@ -263,6 +260,7 @@ impl Numbering {
         if gap.first < seq {
             self.gaps.insert(place, Gap { last: seq - 1, ..gap });
         }
+        true
     }
 
     /// The missing ranges, oldest first.
@@ -369,5 +367,77 @@ fn forget_below<T>(rows: &mut BTreeMap<u64, T>, highest: u64, mut forgotten: imp
     while let Some(entry) = rows.first_entry().filter(|entry| *entry.key() < first) {
         forgotten(*entry.key());
         entry.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> MessageId {
+        MessageId::from_bytes((u128::from(number) << 64).to_be_bytes())
+    }
+
+    fn arrive(numbering: &mut Numbering, seq: u64, id: MessageId) -> Numbered {
+        let numbered = Some((seq, id));
+        let arrived = Arrived { numbered, last: None, seen: None, session: 1, newest_session: 1 };
+        numbering.arrived(arrived)
+    }
+
+    #[test]
+    fn what_is_too_old_to_be_remembered_is_delivered_once_if_it_was_missing() {
+        let mut numbering = Numbering::default();
+        for seq in (1..=2500).filter(|seq| !(10..20).contains(seq)) {
+            assert!(!arrive(&mut numbering, seq, id(seq)).repeated);
+        }
+        assert_eq!(numbering.gaps().collect::<Vec<_>>(), [(10, 19)]);
+        for seq in [15, 10, 19] {
+            assert!(!arrive(&mut numbering, seq, id(seq)).repeated);
+            assert!(arrive(&mut numbering, seq, id(seq)).repeated);
+        }
+        assert_eq!(numbering.gaps().collect::<Vec<_>>(), [(11, 14), (16, 18)]);
+        assert!(arrive(&mut numbering, 9, id(9)).repeated);
+        assert_eq!(numbering.received.len(), 1000);
+    }
+
+    #[test]
+    fn a_missing_id_under_a_known_number_is_closed_by_that_id_alone() {
+        let mut numbering = Numbering::default();
+        for seq in 1..=5 {
+            arrive(&mut numbering, seq, id(seq));
+        }
+        let other = MessageId::from_bytes([9; 16]);
+        let last = Some(Mark { seq: 3, id: other.short() });
+        let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
+        let gap = NumberReport::Gap { first: 3, last: 3 };
+        assert_eq!(numbering.arrived(arrived).reports, [gap]);
+        assert_eq!(numbering.arrived(arrived).reports, []);
+        let third = MessageId::from_bytes([8; 16]);
+        assert_eq!(arrive(&mut numbering, 3, third).reports, [NumberReport::PeerRolledBack]);
+        assert_eq!(numbering.gaps().count(), 1);
+        arrive(&mut numbering, 3, other);
+        assert_eq!(numbering.gaps().count(), 0);
+    }
+
+    #[test]
+    fn at_most_a_thousand_gaps_are_kept_and_the_oldest_is_given_up() {
+        let mut numbering = Numbering::default();
+        for seq in (2..=2000).step_by(2) {
+            assert!(arrive(&mut numbering, seq, id(seq)).reports.len() == 1);
+        }
+        let reports = arrive(&mut numbering, 2002, id(2002)).reports;
+        let gap = NumberReport::Gap { first: 2001, last: 2001 };
+        assert_eq!(reports, [gap, NumberReport::GivenUp { first: 1, last: 1 }]);
+    }
+
+    #[test]
+    fn a_number_far_above_moves_nothing() {
+        let mut numbering = Numbering::default();
+        arrive(&mut numbering, 1, id(1));
+        let far = MAX_NUMBER_JUMP + 2;
+        assert_eq!(arrive(&mut numbering, far, id(far)).reports, [NumberReport::FarAhead]);
+        assert_eq!(numbering.seen().map(|seen| seen.seq), Some(1));
+        let gap = NumberReport::Gap { first: 2, last: far - 2 };
+        assert_eq!(arrive(&mut numbering, far - 1, id(far)).reports, [gap]);
     }
 }

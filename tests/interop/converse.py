@@ -15,6 +15,7 @@ from subrosa import errors, labels
 from subrosa.chain import Chain, header_key, kdf_rk
 from subrosa.errors import ProtocolError
 from subrosa.identity import Address, device_entry_message, view
+from subrosa.numbering import short_id
 from subrosa.peer import Event, Peer, Sent
 from subrosa.primitives import GROUP_ORDER, KeyPair, sign
 from subrosa.session import GENERATION_JUMP
@@ -401,6 +402,29 @@ def check_payloads(python: Peer, receiver: AnyPeer) -> str:
     return f"{len(malformed)} malformed"
 
 
+def check_ids(python: Peer, receiver: AnyPeer) -> str:
+    """An id that is missing under a known number is missing until just that id has come."""
+    to = python.initiate(receiver.address.user, receiver.bundle(True))
+    first, second, third = (bytes([i]) * 16 for i in range(1, 4))
+    missing = {"last_seq": 1, "last_id": short_id(second)}
+    payloads: list[tuple[dict[str, object], tuple[str, ...]]] = [
+        ({"seq": 1, "body": first}, ()),
+        ({"body": third, **missing}, ("gap:1-1",)),
+        ({"seq": 1, "body": third}, ("peer-rolled-back",)),
+        ({"body": third, **missing}, ()),
+        ({"seq": 1, "body": second}, ("peer-rolled-back",)),
+        ({"seq": 1, "body": second, **missing}, ("repeated",)),
+        ({"body": third, "last_seq": 2_000}, ("gap:2-2000",)),
+        ({"seq": 1, "body": second}, ("repeated",)),
+        ({"seq": 2, "body": first}, ()),
+        ({"seq": 2, "body": first}, ("repeated",)),
+    ]
+    for number, (fields, reports) in enumerate(payloads):
+        event = receiver.receive(send_payload(python, to, **fields))
+        expect_equal(event.reports, reports, f"reports with payload {number}")
+    return ""
+
+
 def check_reflection(sender: AnyPeer, receiver: AnyPeer) -> str:
     """A first message that comes back to its author is of a session that it knows."""
     sender.initiate(receiver.address.user, receiver.bundle(True))
@@ -765,6 +789,7 @@ def conversation_checks(path: str) -> list[Check]:
         ("rolled-back state", with_peers(check_rolled_back)),
         ("a chain closed too early", with_peers(check_short_chain)),
         ("payloads", with_peers(check_payloads)),
+        ("ids under one number", with_peers(check_ids)),
         ("both initiate at once", with_peers(check_crossing)),
         (
             "another account key",

@@ -1,4 +1,4 @@
-"""Two Python peers converse through two post-quantum epochs, with loss and reordering."""
+"""Two Python peers: through two post-quantum epochs, with loss and reordering; idle sessions."""
 
 import random
 import sys
@@ -7,6 +7,7 @@ from checks import Check, Failure, expect, expect_equal, finish, run_checks
 from subrosa.errors import ProtocolError
 from subrosa.identity import Address
 from subrosa.peer import Peer
+from subrosa.session import IDLE_LIFETIME
 
 ROUNDS = 400
 SEED = 7
@@ -85,10 +86,27 @@ def converse(one_time: bool) -> str:
     return f"{turn + 1} turns, {delivered} delivered, {duplicates} duplicates refused"
 
 
+def idle_sessions() -> str:
+    """A session that does not send is gone 30 days after it was last used."""
+    alice, bob = Peer(b"alice"), Peer(b"bob")
+    for _ in range(2):
+        to_bob = alice.initiate(b"bob", bob.bundle(True))
+        bob.receive(alice.send(to_bob, b"").envelope)
+        alice.receive(bob.send(alice.address, b"").envelope)
+    expect_equal(alice.status(to_bob)[2], 2, "sessions at first")
+    alice.clock_ahead = bob.clock_ahead = IDLE_LIFETIME
+    bob.receive(alice.send(to_bob, b"").envelope)
+    alice.receive(bob.send(alice.address, b"").envelope)
+    expect_equal(alice.status(to_bob)[2], 1, "sessions of alice after 30 days")
+    expect_equal(bob.status(alice.address)[2], 1, "sessions of bob after 30 days")
+    return ""
+
+
 def self_checks() -> list[Check]:
     return [
         ("two Python peers, one-time prekey", lambda: converse(one_time=True)),
         ("two Python peers, no one-time prekey", lambda: converse(one_time=False)),
+        ("two Python peers, idle sessions", idle_sessions),
     ]
 
 

@@ -46,7 +46,7 @@ KEPT_SECONDS = 30 * 24 * 3600
 
 @dataclass(frozen=True)
 class Remembered:
-    """What a used tag or a skipped key keeps, since when, and a key's place among all that were made."""
+    """What a used tag or a skipped key keeps; `made` counts a session's skipped keys."""
 
     number: int
     mask_key: bytes = field(repr=False)
