@@ -28,7 +28,8 @@
 //! # Ok::<(), subrosa::InvalidUserId>(())
 //! ```
 //!
-//! The README has a whole message; `examples/dm` a whole conversation, with files.
+//! The README and [`session`] have whole messages; `examples/dm` a whole conversation,
+//! with files, receipts and resending.
 //!
 //! # Security
 //!

@@ -184,7 +184,7 @@ impl Person {
     pub(crate) fn send_receipt(&mut self) -> Result<Receipt> {
         let receipt = Receipt { have: self.have, missing: self.gaps().collect() };
         let id = MessageId::generate(&mut rand::rng());
-        self.post(id, Note::Receipt(receipt.clone()).encode(), Numbers::None)?;
+        self.post(id, Note::Receipt(receipt.clone()).encode(), Numbers::Unnumbered)?;
         self.owes_receipt = false;
         Ok(receipt)
     }
@@ -235,11 +235,11 @@ impl Person {
         };
         let accepted = self.keys.respond(handshake, message)?;
         // One friend with one device: anybody else, and another session, is refused.
-        if accepted.from().user != self.friend.user || self.peer.is_some() {
+        if accepted.sender().user != self.friend.user || self.peer.is_some() {
             return Err(HandshakeError::Refused.into());
         }
         let (list, spent) = (accepted.their_list().clone(), accepted.spent());
-        let mut peer = Peer::new(accepted.from().clone());
+        let mut peer = Peer::new(accepted.sender().clone());
         let step = peer.admit(accepted, &mut self.keys.replays, now())?;
         let mut batch = Batch::default();
         self.keys.spend(spent, &mut batch);

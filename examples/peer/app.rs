@@ -199,7 +199,7 @@ impl App {
             return Err(DecryptError::Unknown.into());
         }
         let accepted = self.accept(handshake, message, now)?;
-        let (from, spent) = (accepted.from().clone(), accepted.spent());
+        let (from, spent) = (accepted.sender().clone(), accepted.spent());
         let list = self.list_after(accepted.their_list(), from.device)?;
         let replays = &mut self.replays;
         let delivered = self.contacts.begin(&from, |peer| peer.admit(accepted, replays, now))?;

@@ -74,7 +74,7 @@ impl Request {
             ["notice", name, number, content] => Self::Send {
                 to: address(name, number)?,
                 content: hex::decode(content)?,
-                numbers: Numbers::None,
+                numbers: Numbers::Unnumbered,
             },
             ["answer", name, number] => Self::Answer(address(name, number)?),
             ["receive", envelope] => Self::Receive(hex::decode(envelope)?),

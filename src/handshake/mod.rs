@@ -11,6 +11,43 @@
 //!                                                     Opening::respond -> Responded
 //! ```
 //!
+//! A device's duties: publish one signed prekey, and one-time prekeys up to
+//! [`ONE_TIME_PREKEYS`]; make a new signed prekey every week, and keep the old one with
+//! its [`ReplayRecord`] for 30 days; delete a one-time prekey with the write that keeps
+//! the session it made, or when it has expired; fill up when the directory runs low.
+//!
+//! ```
+//! use subrosa::handshake::{DevicePrekeys, HandshakeError, PrekeyBundle, PrekeySecret};
+//! use subrosa::identity::{Account, Device};
+//! use subrosa::{Timestamp, UserId};
+//!
+//! let (mut rng, now) = (rand::rng(), Timestamp::from_secs(1_800_000_000));
+//! let device = Device::generate(UserId::new("bob")?, &mut rng);
+//! let account = Account::create(&device, &mut rng);
+//! let signed = PrekeySecret::signed(&device, now, &mut rng);
+//! let one_time = PrekeySecret::one_time(&device, now, &mut rng);
+//!
+//! // The directory keeps what is public, and hands it out together.
+//! let prekeys = DevicePrekeys {
+//!     device: device.address().device,
+//!     signed: signed.public(),
+//!     one_time: Some(one_time.public()),
+//! };
+//! let answer = PrekeyBundle::assemble(account.device_list().signed(), &[prekeys]).encode();
+//!
+//! // Whoever asked checks all of it, for the user that was asked for.
+//! let bundle = PrekeyBundle::decode(&answer)?;
+//! let refused = bundle.clone().verify(&UserId::new("carol")?, now);
+//! assert_eq!(refused.unwrap_err(), HandshakeError::OtherUser);
+//! let verified = bundle.verify(&UserId::new("bob")?, now)?;
+//! assert!(verified.devices()[0].has_one_time_prekey());
+//!
+//! // Private prekeys are kept as records.
+//! let loaded = PrekeySecret::from_record(&signed.record(), device.address())?;
+//! assert_eq!(loaded.id(), signed.id());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! `session` turns [`Initiated`] and [`Responded`] into sessions; they are of no
 //! other use.
 //!
@@ -60,8 +97,9 @@ pub enum HandshakeError {
     /// The bundle is not of the user that was asked for: the server lies or erred.
     #[error("the bundle belongs to another user")]
     OtherUser,
-    /// A prekey that this device does not have (any more). The peer will initiate
-    /// again by itself.
+    /// A prekey that this device does not have (any more). The message is lost here:
+    /// delete it. The peer, hearing nothing, has to initiate again and send again; its
+    /// `encrypt` fails 14 days after it fetched the bundle.
     #[error("the handshake uses a prekey that is unknown here")]
     UnknownPrekey,
     /// This handshake has been seen before: a replay, drop it.

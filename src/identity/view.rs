@@ -12,7 +12,8 @@ use crate::crypto::{Label, sha256};
 pub struct View(pub(crate) u64);
 
 impl View {
-    /// The view of a message from a device of `sender` to one of `recipient`.
+    /// The view of a message from a device of `sender` to one of `recipient`: with our
+    /// list first for what we send, with theirs first to compare with what came.
     #[must_use]
     pub fn new(sender: &DeviceList, recipient: &DeviceList) -> Self {
         let [a, b, c, d, e, f, g, h, ..] =

@@ -47,7 +47,7 @@ fn the_recipient_alone_can_make_the_whole_transcript() {
     let opening = Opening::receive(&judge.device, &key, handshake).unwrap();
     let responded = opening.respond(&judge.signed, None, &ReplayRecord::new()).unwrap();
     let accepted = Session::accept(responded, message, judge.now).unwrap().saved();
-    assert_eq!(accepted.from, victim);
+    assert_eq!(accepted.sender, victim);
     assert_eq!(text(&accepted.received.content), b"I owe you a thousand");
     let mut session = accepted.session;
     for turn in 0..100 {

@@ -18,13 +18,18 @@ pub struct Delivered {
     /// It was received before, in this or another envelope: acknowledge it again, do
     /// not show it.
     pub repeated: bool,
-    /// The highest numbered message that the sender has from us.
+    /// The highest numbered message that the sender has from us. Not a receipt: lower
+    /// ones may still be missing.
     pub seen: Option<Mark>,
-    /// Which device lists the sender goes by.
+    /// Which device lists the sender goes by. If this is not
+    /// `View::new(their_list, our_list)`, one side is behind: send
+    /// [`Control::Lists`](crate::wire::Control::Lists) (SPEC.md, section 3.4).
     pub view: View,
     /// What the numbers showed that is new; [`Peer::gaps`](super::Peer::gaps) has all that is missing.
     pub numbers: Vec<NumberReport>,
-    /// How many messages of this session are lost for ever.
+    /// How many messages of this session this one showed to be lost for ever, because
+    /// more were passed over than keys are kept for. Those that come later than that are
+    /// not counted: they stay in [`Peer::gaps`](super::Peer::gaps).
     pub lost: u32,
     /// The session showed that the peer was rolled back.
     pub peer_rolled_back: bool,

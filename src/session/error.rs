@@ -7,7 +7,7 @@ use crate::wire::DecodeError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncryptError {
-    /// The content is too long: send it as an attachment.
+    /// The content is too long: split it into several messages.
     #[error("the content is longer than {limit} bytes")]
     TooLong {
         /// The most that one message carries.
@@ -37,27 +37,33 @@ pub enum DecryptError {
     /// Not an envelope; delete it.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// No session has this tag: it is for another session, or noise.
+    /// No session has this tag: it is for another peer, or noise. A first message:
+    /// [`Opening::receive`](crate::handshake::Opening::receive). Else try the sessions
+    /// with all other peers, then delete it.
     #[error("no session recognises the message")]
     Unknown,
     /// This message has opened before; delete it.
     #[error("the message was received before")]
     Duplicate,
     /// The peer runs on an old state, and used a number again. What it sent cannot be
-    /// read; a new session is needed.
+    /// read: fetch a bundle, call [`Peer::initiate`](super::Peer::initiate), and send
+    /// something in the new session.
     #[error("the peer was rolled back to an old state")]
     PeerRolledBack,
-    /// It comes too late: its key is not kept any more. Lost.
+    /// It comes too late: its key is not kept any more. Delete it; its number stays in
+    /// [`Peer::gaps`](super::Peer::gaps), so ask for it again.
     #[error("the message comes too late")]
     KeyGone,
-    /// It would pass over more than 25,000 numbers; a new session is needed.
+    /// It would pass over more than 25,000 numbers: fetch a bundle, call
+    /// [`Peer::initiate`](super::Peer::initiate), and send something in the new session.
     #[error("the message is too far ahead")]
     TooFarAhead,
     /// A message of this session, altered on the way or forged. Deliberately says no
     /// more. The genuine one can still come.
     #[error("the message could not be opened")]
     NotOpened,
-    /// The handshake in front of it was refused.
+    /// The handshake in front of it was refused. Given by no function here; so that an
+    /// app's receiving needs one error.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
 }

@@ -7,7 +7,7 @@ use crate::crypto::SecretBytes;
 use crate::identity::View;
 use crate::wire::{Control, DecodeError, Mark, MessageId, Payload};
 
-/// The longest content of one message, in bytes. What is longer is an attachment.
+/// The longest content of one message, in bytes; what is longer takes several.
 pub const MAX_CONTENT_LEN: usize = 64 * 1024;
 
 /// What is to be said in a message.

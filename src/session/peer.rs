@@ -36,8 +36,10 @@ pub enum Numbers {
     /// A new message that may have to be sent again: the next number.
     Next,
     /// Never sent again (typing, receipts): no number.
-    None,
-    /// Sent again: the number and the mark that it had.
+    Unnumbered,
+    /// Sent again, with the same [`MessageId`](crate::wire::MessageId): the number and
+    /// the mark that it had. Another id looks to the peer as if this device had been
+    /// rolled back.
     Again {
         /// Its number.
         seq: u64,
@@ -53,7 +55,7 @@ pub struct Sent {
     pub envelope: Vec<u8>,
     /// Its number, to be kept for [`Numbers::Again`]; 0 without one.
     pub seq: u64,
-    /// Its mark, to be kept for [`Numbers::Again`].
+    /// The newest numbered message before it, to be kept for [`Numbers::Again`].
     pub last: Option<Mark>,
 }
 
@@ -168,7 +170,7 @@ impl Peer {
         let place = self.sessions.iter().position(|known| known.id() == session);
         let place = place.ok_or(EncryptError::NoSession)?;
         let body = Body::Control(Control::HighestGeneration(generation));
-        self.encrypt_at(place, body, Numbers::None, view, now, rng)
+        self.encrypt_at(place, body, Numbers::Unnumbered, view, now, rng)
     }
 
     fn encrypt_at(
@@ -183,7 +185,7 @@ impl Peer {
         let session = self.sessions.get_mut(place).ok_or(EncryptError::NoSession)?;
         let (seq, last) = match numbers {
             Numbers::Next => self.numbering.next(),
-            Numbers::None => (0, self.numbering.last()),
+            Numbers::Unnumbered => (0, self.numbering.last()),
             Numbers::Again { seq, last } => (seq, last),
         };
         let id = match &body {
@@ -245,6 +247,10 @@ impl Peer {
     /// Takes in a session that this peer began, and notes its handshake in the record
     /// of the signed prekey that it used.
     ///
+    /// Read [`Unsaved::spent`] and [`Unsaved::their_list`] first: the spent prekey's
+    /// deletion, the list and the record of `replays` belong into the same write as the
+    /// rows. If that fails, load the record of `replays` again as well.
+    ///
     /// # Errors
     ///
     /// [`HandshakeError::OtherUser`]: it is another device's.
@@ -256,7 +262,7 @@ impl Peer {
         replays: &mut ReplayRecord,
         now: Timestamp,
     ) -> Result<Unsaved<Delivered, PeerRow>, HandshakeError> {
-        if accepted.from() != &self.address {
+        if accepted.sender() != &self.address {
             return Err(HandshakeError::OtherUser);
         }
         let session = accepted.session();

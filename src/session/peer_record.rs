@@ -31,7 +31,7 @@ impl Peer {
     }
 
     /// The peer whose [`PeerRow::Peer`] is `record`; `row` looks up what was saved of
-    /// [`Self::row`].
+    /// [`Self::row`] (`.into()` makes a `Zeroizing` of a vector).
     ///
     /// # Errors
     ///

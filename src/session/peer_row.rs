@@ -21,7 +21,8 @@ pub enum PeerRow {
 }
 
 impl PeerRow {
-    /// A key for the row in a table of one peer device's rows.
+    /// A key for the row in a table of one peer device's rows; the same in every later
+    /// version.
     #[must_use]
     pub fn to_key(self) -> Vec<u8> {
         let mut key = Vec::with_capacity(42);

@@ -69,7 +69,7 @@ pub struct Accepted {
     /// The message.
     pub received: Received,
     /// Who made it, as the keys prove.
-    pub from: Address,
+    pub sender: Address,
     /// The sender's device list, verified; to be compared with the one that is known.
     pub their_list: DeviceList,
     /// The one-time prekey that was used: to be deleted.
@@ -87,8 +87,8 @@ impl Unsaved<Accepted> {
 
     /// Who made it, as the keys prove.
     #[must_use]
-    pub fn from(&self) -> &Address {
-        &self.value().from
+    pub fn sender(&self) -> &Address {
+        &self.value().sender
     }
 
     /// The sender's device list, verified; to be compared with the one that is known.
@@ -179,7 +179,7 @@ impl Session {
         let accepted = Accepted {
             session,
             received,
-            from: their_address,
+            sender: their_address,
             their_list,
             spent: prekeys.one_time,
             ephemeral,

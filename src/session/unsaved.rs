@@ -11,6 +11,14 @@ use crate::ratchet::{RowKey, TagChange};
 /// [`Self::save_with`]. If the write fails, drop the session and load it again:
 /// nothing was sent and nothing was shown, so nothing is lost.
 ///
+/// A [`Peer`](super::Peer)'s rows include its record and those of its sessions; a
+/// [`Session`](super::Session) has its record beside them. A row that is `None` is to
+/// be deleted.
+///
+/// What is left to the app: keep the content with its id, number and mark, in the same
+/// write, until the peer has confirmed it; delete an envelope from the mailbox once
+/// what it gave is written or it was refused, never after a failed write.
+///
 /// # Security
 ///
 /// An envelope that leaves before the state is saved can be followed, after a crash,
@@ -54,7 +62,8 @@ impl<T, K> Unsaved<T, K> {
         Ok(self.value)
     }
 
-    /// Declares everything written, and gives the value.
+    /// Gives the value to someone who has written everything already, or who keeps
+    /// nothing. Nothing checks that: [`Self::save_with`] cannot be used wrongly.
     pub fn saved(self) -> T {
         self.value
     }

@@ -103,7 +103,7 @@ impl Conversation {
         };
         let numbers = match say {
             Say::Message(_) => Numbers::Next,
-            Say::Notice(_) | Say::Generation(_) => Numbers::None,
+            Say::Notice(_) | Say::Generation(_) => Numbers::Unnumbered,
             Say::Again(number) => {
                 let Carried { seq, last, .. } = self.carried[number];
                 Numbers::Again { seq, last }
@@ -295,7 +295,7 @@ impl Conversation {
             &ReplayRecord::new(),
         )?;
         let accepted = Session::accept(responded, message, TIME)?;
-        let mut peer = Peer::new(accepted.from().clone());
+        let mut peer = Peer::new(accepted.sender().clone());
         let delivered = peer.admit(accepted, &mut ReplayRecord::new(), TIME)?.saved();
         self.peers[side] = Some(peer);
         Ok(delivered)

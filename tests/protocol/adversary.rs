@@ -347,9 +347,10 @@ fn notices_and_numbered_messages_have_one_size() {
     let (mut initiator, _) = pair(1);
     let numbered = initiator.send(b"text").unwrap();
     let id = MessageId::generate(&mut initiator.rng);
-    let notice = initiator.encrypt(Body::Content { id, content: b"" }, Numbers::None).unwrap();
+    let notice =
+        initiator.encrypt(Body::Content { id, content: b"" }, Numbers::Unnumbered).unwrap();
     let control = subrosa::wire::Control::HighestGeneration(1);
-    let control = initiator.encrypt(Body::Control(control), Numbers::None).unwrap();
+    let control = initiator.encrypt(Body::Control(control), Numbers::Unnumbered).unwrap();
     assert_eq!([notice.len(), control.len()], [numbered.len(); 2]);
 }
 

@@ -138,7 +138,7 @@ impl Side {
         let one_time = ids.one_time.map(|id| self.find(id).ok_or(HandshakeError::UnknownPrekey));
         let responded = opening.respond(&self.signed, one_time.transpose()?, &self.replays)?;
         let accepted = Session::accept(responded, message, self.now)?;
-        let (from, list) = (accepted.from().clone(), accepted.their_list().clone());
+        let (from, list) = (accepted.sender().clone(), accepted.their_list().clone());
         let spent = accepted.spent();
         let fresh = self.peer.is_none();
         let peer = self.peer.get_or_insert_with(|| Peer::new(from));
