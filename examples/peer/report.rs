@@ -43,6 +43,7 @@ fn number_report(report: &NumberReport) -> String {
     match report {
         NumberReport::Gap { first, last } => format!("gap:{first}-{last}"),
         NumberReport::GivenUp { first, last } => format!("given-up:{first}-{last}"),
+        NumberReport::FarBehind => "far-behind".to_owned(),
         NumberReport::FarAhead => "far-ahead".to_owned(),
         NumberReport::PeerRolledBack => "peer-rolled-back".to_owned(),
         NumberReport::RolledBack => "rolled-back".to_owned(),

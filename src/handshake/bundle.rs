@@ -151,6 +151,11 @@ impl VerifiedPrekeys {
         &self.address
     }
 
+    /// The key of the account that lists the device.
+    pub(crate) fn account_key(&self) -> &AccountKey {
+        &self.account_key
+    }
+
     /// Whether there is a one-time prekey among them.
     ///
     /// # Security

@@ -97,6 +97,11 @@ pub enum HandshakeError {
     /// The bundle is not of the user that was asked for: the server lies or erred.
     #[error("the bundle belongs to another user")]
     OtherUser,
+    /// The device belongs to another account than before: somebody sits in between, or
+    /// its owner began anew. Stop until the user has decided, then begin with another
+    /// `Peer`.
+    #[error("the device belongs to another account than before")]
+    OtherAccount,
     /// A prekey that this device does not have (any more). The message is lost here:
     /// delete it. The peer, hearing nothing, has to initiate again and send again; its
     /// `encrypt` fails 14 days after it fetched the bundle.

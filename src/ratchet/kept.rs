@@ -159,18 +159,21 @@ impl SkippedKeys {
         let mut evicted = 0;
         while let Some(row) = self.0.rows.front() {
             let over = self.0.rows.len() > MAX_SKIPPED_KEYS;
-            match row {
-                Some(key) if !over && !is_over(key.opened, key.at, seen) => break,
-                Some(key) => {
-                    let tag = key.tag;
-                    forgotten(self.0.first, tag);
-                    evicted += u32::from(over);
-                    if self.0.index.get(&tag) == Some(&self.0.first) {
-                        self.0.index.remove(&tag);
-                    }
+            if row.is_some() && !over {
+                // A row from the future, by a clock that was wrong, goes with those after it.
+                let dated = self.0.rows.iter().flatten().find(|key| key.at <= seen.at);
+                let goes = |key: &SkippedKey| is_over(key.opened, key.at, seen);
+                if !row.iter().chain(dated).any(goes) {
+                    break;
                 }
-                // Used, and deleted then.
-                None => {}
+            }
+            if let Some(key) = row {
+                let tag = key.tag;
+                forgotten(self.0.first, tag);
+                evicted += u32::from(over);
+                if self.0.index.get(&tag) == Some(&self.0.first) {
+                    self.0.index.remove(&tag);
+                }
             }
             self.0.rows.pop_front();
             self.0.first = self.0.first.saturating_add(1);
@@ -273,7 +276,9 @@ impl UsedTags {
         while let Some(row) = self.0.rows.front() {
             let over = self.0.rows.len() > most;
             if let Some(used) = row {
-                if !over && now.since(used.at) <= KEPT_TIME {
+                // A row from the future, by a clock that was wrong, goes with those after it.
+                let dated = self.0.rows.iter().flatten().find(|used| used.at <= now);
+                if !over && dated.is_none_or(|dated| now.since(dated.at) <= KEPT_TIME) {
                     break;
                 }
                 self.0.index.remove(&used.tag);

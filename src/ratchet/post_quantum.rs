@@ -178,7 +178,9 @@ impl PostQuantum {
         }
         let complete = collector.is_complete();
         let number = self.row_count();
-        self.rows.push(field.to_vec());
+        // All that a collection can take of one field.
+        let most = FIELD_HEAD_LEN + Cargo::EncapsulationKey.data_shards() * SHARD_LEN;
+        self.rows.push(field.get(..most).unwrap_or(field).to_vec());
         if complete && !self.complete() {
             self.rows.clear();
             return RowsChange::Dropped(number);

@@ -46,6 +46,8 @@ pub(crate) struct Opened {
     pub(crate) payload: SecretBytes,
     step: Step,
     used: (Tag, u32, MaskKey, [u8; 8]),
+    /// What its header says.
+    pq_epoch: u32,
 }
 
 /// What a message that has opened changes.
@@ -150,7 +152,8 @@ impl Ratchet {
                 }
                 let payload = self.unseal(message_key, head, &header, sealed)?;
                 let used = (head.tag, *number, mask_key.clone(), head.salt);
-                Ok(Opened { payload, step: Step::Skipped(row), used })
+                let pq_epoch = header.pq_epoch;
+                Ok(Opened { payload, step: Step::Skipped(row), used, pq_epoch })
             }
             Recognised::Current(header) => {
                 let receiving = self.receiving.as_ref().ok_or(OpenError::NotOpened)?;
@@ -159,7 +162,8 @@ impl Ratchet {
                 let payload = self.unseal(&message_key, head, &header, sealed)?;
                 let mask_key = receiving.header_key.mask_key().clone();
                 let used = (head.tag, header.number, mask_key, head.salt);
-                Ok(Opened { payload, step: Step::Current(passed), used })
+                let pq_epoch = header.pq_epoch;
+                Ok(Opened { payload, step: Step::Current(passed), used, pq_epoch })
             }
             Recognised::Next(header) => self.open_next(header, head, sealed, seen),
             _ => Err(OpenError::NotOpened),
@@ -196,6 +200,7 @@ impl Ratchet {
         Ok(Opened {
             payload,
             used: (head.tag, header.number, header_key.mask_key().clone(), head.salt),
+            pq_epoch: header.pq_epoch,
             step: Step::Next {
                 root_key: step.root_key,
                 theirs,
@@ -227,7 +232,7 @@ impl Ratchet {
         now: Timestamp,
         log: &mut Log,
     ) -> Applied {
-        let OpenedStep { step, used: (tag, number, mask_key, salt) } = step;
+        let OpenedStep { step, used: (tag, number, mask_key, salt), pq_epoch } = step;
         let seen = Seen { opened: self.opened, at: now };
         let mut applied = Applied::default();
         let mut closed = None;
@@ -267,6 +272,9 @@ impl Ratchet {
         let row = self.used.push(UsedTag { tag, number, mask_key, salt, at: now, closed });
         log.rows.push(RowKey::Used(row));
         self.opened = self.opened.saturating_add(1);
+        // Shards of an epoch travel under headers of the one before: those of a message that
+        // comes late are of no use.
+        let shards = if pq_epoch == self.epochs_mixed() { shards } else { &[] };
         match self.post_quantum.receive(shards) {
             RowsChange::None => {}
             RowsChange::Added(row) => log.rows.push(RowKey::Shards(row)),
@@ -363,12 +371,13 @@ fn reach(
 pub(crate) struct OpenedStep {
     step: Step,
     used: (Tag, u32, MaskKey, [u8; 8]),
+    pq_epoch: u32,
 }
 
 impl Opened {
     /// The payload apart from the step, so that one can be read before the other counts.
     pub(crate) fn into_parts(self) -> (SecretBytes, OpenedStep) {
-        let Self { payload, step, used } = self;
-        (payload, OpenedStep { step, used })
+        let Self { payload, step, used, pq_epoch } = self;
+        (payload, OpenedStep { step, used, pq_epoch })
     }
 }

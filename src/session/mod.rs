@@ -92,11 +92,14 @@ mod attacks;
 mod delivered;
 mod error;
 mod numbering;
+#[cfg(test)]
+mod numbering_tests;
 pub(crate) mod padding;
 mod payload;
 mod peer;
 mod peer_record;
 mod peer_row;
+mod sent;
 #[expect(clippy::module_inception, reason = "one noun, one file")]
 mod session;
 mod tag_table;
@@ -110,9 +113,10 @@ pub use delivered::{Answer, Delivered};
 pub use error::{DecryptError, EncryptError};
 pub use numbering::{MAX_GAPS, MAX_NUMBER_JUMP, NUMBERS_REMEMBERED, NumberReport};
 pub use payload::{Body, Content, MAX_CONTENT_LEN, Outgoing, Plaintext, Received};
-pub use peer::{MAX_SESSIONS, Numbers, Peer, Sent};
+pub use peer::{MAX_SESSIONS, Peer};
 pub use peer_record::LoadedPeer;
 pub use peer_row::PeerRow;
+pub use sent::{Numbers, Sent};
 pub use session::{Accepted, FIRST_CHAIN_LIFETIME, Session};
 pub use tag_table::TagTable;
 pub use unsaved::Unsaved;

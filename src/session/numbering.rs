@@ -13,9 +13,13 @@ pub const NUMBERS_REMEMBERED: u64 = 1000;
 
 /// How far above the highest known number one may be and still move it.
 ///
-/// A peer that counts wrongly, or lies, cannot make a receiver forget what it knows
-/// with a single message.
+/// A peer that counts wrongly, or lies, can open no gap of astronomical length. A
+/// receiver that knows no number at all begins wherever the peer is.
 pub const MAX_NUMBER_JUMP: u64 = 1 << 16;
+
+/// The highest number that is believed at all: nobody sends that many messages, and
+/// counting on from there never ends.
+const MAX_NUMBER: u64 = 1 << 48;
 
 /// The most ranges of missing numbers that are remembered.
 pub const MAX_GAPS: usize = 1000;
@@ -42,8 +46,13 @@ pub enum NumberReport {
         /// The last that is missing.
         last: u64,
     },
-    /// The number is far above the highest known, and changed nothing.
+    /// The number is far above the highest known. If nothing was known, counting begins
+    /// here; else nothing changed.
     FarAhead,
+    /// The number is too old to say whether this message came before, in a session that
+    /// is new: the peer may have been restored without its count. Compare the id with
+    /// those that are kept.
+    FarBehind,
     /// The peer used a number again for another message.
     PeerRolledBack,
     /// The peer has something from us that we do not remember sending: this device
@@ -81,6 +90,8 @@ pub(super) struct Numbering {
     last: Option<Mark>,
     sent: BTreeMap<u64, Vec<ShortId>>,
     highest: u64,
+    /// The newest session there was when `highest` last rose.
+    raised_in: u32,
     seen: Option<Mark>,
     received: BTreeMap<u64, Vec<ReceivedId>>,
     gaps: Vec<Gap>,
@@ -142,7 +153,7 @@ impl Numbering {
             self.receive(seq, id, &arrived, &mut outcome);
         }
         if let Some(last) = arrived.last {
-            self.check_last(last, &mut outcome);
+            self.check_last(last, &arrived, &mut outcome);
         }
         if let Some(seen) = arrived.seen {
             self.check_seen(seen, &mut outcome);
@@ -159,6 +170,9 @@ impl Numbering {
     }
 
     fn receive(&mut self, seq: u64, id: MessageId, arrived: &Arrived, outcome: &mut Numbered) {
+        if self.highest == 0 {
+            self.begin(seq, seq.saturating_sub(1), &mut outcome.reports);
+        }
         let entry = ReceivedId { id, ordinal: arrived.newest_session };
         let known = self.received.get(&seq);
         if known.is_some_and(|ids| ids.iter().any(|known| known.id == id)) {
@@ -176,12 +190,18 @@ impl Numbering {
                 outcome.rows.push(NumberRow::Received(seq));
             }
         } else if seq.saturating_add(NUMBERS_REMEMBERED) <= self.highest {
-            // Too old to be remembered: new only if it closes a gap.
-            outcome.repeated = !self.close_gap(seq, None) && !self.close_gap(seq, Some(id.short()));
+            // Too old to be remembered: new if it closes a gap.
+            if !self.close_gap(seq, None) && !self.close_gap(seq, Some(id.short())) {
+                if arrived.session > self.raised_in {
+                    outcome.reports.push(NumberReport::FarBehind);
+                } else {
+                    outcome.repeated = true;
+                }
+            }
         } else {
             self.close_gap(seq, None);
             if seq > self.highest {
-                self.raise(seq, seq, outcome);
+                self.raise(seq, seq, arrived, outcome);
             }
             if self.seen.is_none_or(|seen| seen.seq < seq) {
                 self.seen = Some(Mark { seq, id: id.short() });
@@ -191,11 +211,21 @@ impl Numbering {
         }
     }
 
+    /// If a first number is far ahead, counting begins with `highest`: the peer knows us,
+    /// and this side has lost its state.
+    fn begin(&mut self, seq: u64, highest: u64, reports: &mut Vec<NumberReport>) {
+        if (MAX_NUMBER_JUMP + 1..=MAX_NUMBER).contains(&seq) {
+            self.highest = highest;
+            reports.push(NumberReport::FarAhead);
+        }
+    }
+
     /// Raises the highest known number; all between, and before `missing_before`, is
     /// missing.
-    fn raise(&mut self, to: u64, missing_before: u64, outcome: &mut Numbered) {
+    fn raise(&mut self, to: u64, missing_before: u64, arrived: &Arrived, outcome: &mut Numbered) {
         let first = self.highest.saturating_add(1);
         self.highest = to;
+        self.raised_in = arrived.newest_session;
         if first < missing_before {
             let last = missing_before - 1;
             self.gaps.push(Gap { first, last, id: None });
@@ -203,11 +233,14 @@ impl Numbering {
         }
     }
 
-    fn check_last(&mut self, last: Mark, outcome: &mut Numbered) {
+    fn check_last(&mut self, last: Mark, arrived: &Arrived, outcome: &mut Numbered) {
         let Mark { seq, id } = last;
+        if self.highest == 0 {
+            self.begin(seq, seq, &mut outcome.reports);
+        }
         if seq > self.highest {
             if seq <= self.highest.saturating_add(MAX_NUMBER_JUMP) {
-                self.raise(seq, seq.saturating_add(1), outcome);
+                self.raise(seq, seq.saturating_add(1), arrived, outcome);
             }
             return;
         }
@@ -228,10 +261,7 @@ impl Numbering {
         let Mark { seq, id } = seen;
         let unknown = match self.sent.get(&seq) {
             Some(ids) => !ids.contains(&id),
-            None => {
-                let most = self.next_seq.saturating_add(MAX_NUMBER_JUMP);
-                (self.next_seq.saturating_add(1)..=most).contains(&seq)
-            }
+            None => (self.next_seq.saturating_add(1)..=MAX_NUMBER).contains(&seq),
         };
         if !unknown {
             return;
@@ -276,6 +306,7 @@ impl Numbering {
             last_seq,
             last_id,
             highest: self.highest,
+            raised_in: self.raised_in,
             seen_seq,
             seen_id,
             gaps: self
@@ -315,24 +346,22 @@ impl Numbering {
         const WHAT: &str = "numbering record";
         let mut sent = BTreeMap::new();
         for seq in window(record.next_seq) {
-            if let Some(bytes) = row(NumberRow::Sent(seq)) {
-                let raw: stored::SentNumber = stored::decode(&bytes, WHAT)?;
+            // A damaged row is a number whose ids are not remembered.
+            let raw = row(NumberRow::Sent(seq)).map(|bytes| stored::decode(&bytes, WHAT));
+            if let Some(Ok::<stored::SentNumber, _>(raw)) = raw {
                 sent.insert(seq, raw.ids.iter().take(MAX_IDS).map(|id| ShortId(*id)).collect());
             }
         }
         let mut received = BTreeMap::new();
         for seq in window(record.highest) {
-            if let Some(bytes) = row(NumberRow::Received(seq)) {
-                let raw: stored::ReceivedNumber = stored::decode(&bytes, WHAT)?;
-                let ids = raw
-                    .ids
-                    .iter()
-                    .take(MAX_IDS)
-                    .map(|stored::ReceivedId { id, ordinal }| {
-                        let id = MessageId::from_bytes(stored::array(id, WHAT)?);
-                        Ok(ReceivedId { id, ordinal: *ordinal })
-                    })
-                    .collect::<Result<_, DecodeError>>()?;
+            let raw = row(NumberRow::Received(seq)).map(|bytes| stored::decode(&bytes, WHAT));
+            let Some(Ok::<stored::ReceivedNumber, _>(raw)) = raw else { continue };
+            let ids = raw.ids.iter().take(MAX_IDS).filter_map(|raw| {
+                let id = MessageId::from_bytes(stored::array(&raw.id, WHAT).ok()?);
+                Some(ReceivedId { id, ordinal: raw.ordinal })
+            });
+            let ids: Vec<_> = ids.collect();
+            if !ids.is_empty() {
                 received.insert(seq, ids);
             }
         }
@@ -349,6 +378,7 @@ impl Numbering {
             last: Mark::from_fields(record.last_seq, record.last_id),
             sent,
             highest: record.highest,
+            raised_in: record.raised_in,
             seen: Mark::from_fields(record.seen_seq, record.seen_id),
             received,
             gaps: gaps.filter(|gap| gap.first <= gap.last).collect(),
@@ -367,77 +397,5 @@ fn forget_below<T>(rows: &mut BTreeMap<u64, T>, highest: u64, mut forgotten: imp
     while let Some(entry) = rows.first_entry().filter(|entry| *entry.key() < first) {
         forgotten(*entry.key());
         entry.remove();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(number: u64) -> MessageId {
-        MessageId::from_bytes((u128::from(number) << 64).to_be_bytes())
-    }
-
-    fn arrive(numbering: &mut Numbering, seq: u64, id: MessageId) -> Numbered {
-        let numbered = Some((seq, id));
-        let arrived = Arrived { numbered, last: None, seen: None, session: 1, newest_session: 1 };
-        numbering.arrived(arrived)
-    }
-
-    #[test]
-    fn what_is_too_old_to_be_remembered_is_delivered_once_if_it_was_missing() {
-        let mut numbering = Numbering::default();
-        for seq in (1..=2500).filter(|seq| !(10..20).contains(seq)) {
-            assert!(!arrive(&mut numbering, seq, id(seq)).repeated);
-        }
-        assert_eq!(numbering.gaps().collect::<Vec<_>>(), [(10, 19)]);
-        for seq in [15, 10, 19] {
-            assert!(!arrive(&mut numbering, seq, id(seq)).repeated);
-            assert!(arrive(&mut numbering, seq, id(seq)).repeated);
-        }
-        assert_eq!(numbering.gaps().collect::<Vec<_>>(), [(11, 14), (16, 18)]);
-        assert!(arrive(&mut numbering, 9, id(9)).repeated);
-        assert_eq!(numbering.received.len(), 1000);
-    }
-
-    #[test]
-    fn a_missing_id_under_a_known_number_is_closed_by_that_id_alone() {
-        let mut numbering = Numbering::default();
-        for seq in 1..=5 {
-            arrive(&mut numbering, seq, id(seq));
-        }
-        let other = MessageId::from_bytes([9; 16]);
-        let last = Some(Mark { seq: 3, id: other.short() });
-        let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
-        let gap = NumberReport::Gap { first: 3, last: 3 };
-        assert_eq!(numbering.arrived(arrived).reports, [gap]);
-        assert_eq!(numbering.arrived(arrived).reports, []);
-        let third = MessageId::from_bytes([8; 16]);
-        assert_eq!(arrive(&mut numbering, 3, third).reports, [NumberReport::PeerRolledBack]);
-        assert_eq!(numbering.gaps().count(), 1);
-        arrive(&mut numbering, 3, other);
-        assert_eq!(numbering.gaps().count(), 0);
-    }
-
-    #[test]
-    fn at_most_a_thousand_gaps_are_kept_and_the_oldest_is_given_up() {
-        let mut numbering = Numbering::default();
-        for seq in (2..=2000).step_by(2) {
-            assert!(arrive(&mut numbering, seq, id(seq)).reports.len() == 1);
-        }
-        let reports = arrive(&mut numbering, 2002, id(2002)).reports;
-        let gap = NumberReport::Gap { first: 2001, last: 2001 };
-        assert_eq!(reports, [gap, NumberReport::GivenUp { first: 1, last: 1 }]);
-    }
-
-    #[test]
-    fn a_number_far_above_moves_nothing() {
-        let mut numbering = Numbering::default();
-        arrive(&mut numbering, 1, id(1));
-        let far = MAX_NUMBER_JUMP + 2;
-        assert_eq!(arrive(&mut numbering, far, id(far)).reports, [NumberReport::FarAhead]);
-        assert_eq!(numbering.seen().map(|seen| seen.seq), Some(1));
-        let gap = NumberReport::Gap { first: 2, last: far - 2 };
-        assert_eq!(arrive(&mut numbering, far - 1, id(far)).reports, [gap]);
     }
 }

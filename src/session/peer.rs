@@ -9,14 +9,15 @@ use zeroize::Zeroizing;
 use super::delivered::{Answer, Delivered};
 use super::numbering::{Arrived, NumberRow, Numbering};
 use super::payload::{Body, Content, Outgoing, Received};
+use super::sent::{Numbers, Sent};
 use super::session::{Accepted, Session};
 use super::{DecryptError, EncryptError, PeerRow, Unsaved};
 use crate::address::Address;
 use crate::handshake::{HandshakeError, HandshakeId, ReplayRecord, VerifiedPrekeys, initiate};
-use crate::identity::{Device, DeviceList, View};
+use crate::identity::{AccountKey, Device, DeviceList, View};
 use crate::ratchet::{KEPT_TIME, TagChange};
 use crate::timestamp::Timestamp;
-use crate::wire::{Control, Envelope, Mark};
+use crate::wire::{Control, Envelope};
 
 /// The most sessions kept with one device.
 ///
@@ -30,41 +31,16 @@ const FIRST_GENERATION_LIMIT: u64 = 1 << 34;
 /// How far above everything known a generation may be: half a year in seconds.
 const GENERATION_JUMP: u64 = 1 << 24;
 
-/// How a message is to be counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Numbers {
-    /// A new message that may have to be sent again: the next number.
-    Next,
-    /// Never sent again (typing, receipts): no number.
-    Unnumbered,
-    /// Sent again, with the same [`MessageId`](crate::wire::MessageId): the number and
-    /// the mark that it had. Another id looks to the peer as if this device had been
-    /// rolled back.
-    Again {
-        /// Its number.
-        seq: u64,
-        /// The newest numbered message before it, as it said the first time.
-        last: Option<Mark>,
-    },
-}
-
-/// An envelope for the peer's mailbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// What to carry.
-    pub envelope: Vec<u8>,
-    /// Its number, to be kept for [`Numbers::Again`]; 0 without one.
-    pub seq: u64,
-    /// The newest numbered message before it, to be kept for [`Numbers::Again`].
-    pub last: Option<Mark>,
-}
-
 /// All sessions with one device, and what was said in them by number.
 ///
 /// As with [`Session`], each step gives an [`Unsaved`], here with [`PeerRow`]s.
 #[derive(Debug)]
 pub struct Peer {
     pub(super) address: Address,
+    /// Of the first session; another one is another person.
+    pub(super) account_key: Option<[u8; 32]>,
+    /// A generation of the peer's has been accepted.
+    pub(super) met: bool,
     pub(super) sessions: Vec<Session>,
     pub(super) highest_generation: u64,
     pub(super) next_ordinal: u32,
@@ -77,6 +53,8 @@ impl Peer {
     pub fn new(address: Address) -> Self {
         Self {
             address,
+            account_key: None,
+            met: false,
             sessions: Vec::new(),
             highest_generation: 0,
             next_ordinal: 1,
@@ -99,7 +77,7 @@ impl Peer {
     /// The session that the next message goes into.
     #[must_use]
     pub fn sending_session(&self) -> Option<&Session> {
-        self.sessions.get(self.sending_place()?)
+        self.sessions.get(self.sending_place(|_| true)?)
     }
 
     /// Numbers of the peer's messages that were sent and are not here, oldest first,
@@ -113,8 +91,9 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::OtherUser`]: these are another device's prekeys; for the
-    /// rest see [`initiate`].
+    /// [`HandshakeError::OtherUser`]: these are another device's prekeys.
+    /// [`HandshakeError::OtherAccount`]: of another account than before. For the rest
+    /// see [`initiate`].
     pub fn initiate(
         &mut self,
         us: &Device,
@@ -126,9 +105,11 @@ impl Peer {
         if prekeys.address() != &self.address {
             return Err(HandshakeError::OtherUser);
         }
+        let account_key = self.check_account(prekeys.account_key())?;
         let generation = self.highest_generation.saturating_add(1).max(now.as_secs());
         let initiated = initiate(us, our_list, prekeys, generation, now, rng)?;
         self.highest_generation = generation;
+        self.account_key = Some(account_key);
         let (mut rows, mut tags) = (Vec::new(), Vec::new());
         let mut session = Session::initiate(initiated, now);
         session.set_replacement(!self.sessions.is_empty());
@@ -150,7 +131,11 @@ impl Peer {
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
-        let place = self.sending_place().ok_or(EncryptError::NoSession)?;
+        // Rather an older session than one whose first chain nobody answered in time.
+        let place = self
+            .sending_place(|session| !session.is_first_chain_over(now))
+            .or_else(|| self.sending_place(|_| true))
+            .ok_or(EncryptError::NoSession)?;
         self.encrypt_at(place, body, numbers, view, now, rng)
     }
 
@@ -184,8 +169,8 @@ impl Peer {
     ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
         let session = self.sessions.get_mut(place).ok_or(EncryptError::NoSession)?;
         let (seq, last) = match numbers {
-            Numbers::Next => self.numbering.next(),
-            Numbers::Unnumbered => (0, self.numbering.last()),
+            Numbers::Next if matches!(body, Body::Content { .. }) => self.numbering.next(),
+            Numbers::Next | Numbers::Unnumbered => (0, self.numbering.last()),
             Numbers::Again { seq, last } => (seq, last),
         };
         let id = match &body {
@@ -233,10 +218,15 @@ impl Peer {
                 Err(error) => return Err(error),
                 Ok(unsaved) => {
                     let (id, ordinal) = (session.id(), session.ordinal());
+                    let generation = session.generation();
                     let (received, beside, tags) = unsaved.into_parts();
                     let mut rows = vec![PeerRow::Session(id)];
                     rows.extend(beside.into_iter().map(|row| PeerRow::Beside(id, row)));
-                    let delivered = self.deliver(id, ordinal, received, now, &mut rows);
+                    let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
+                    // Still with its handshake: nothing of ours has arrived there.
+                    if only.is_some() {
+                        delivered.answer = self.answer_to(id, generation);
+                    }
                     return Ok(Unsaved::new(delivered, rows, tags));
                 }
             }
@@ -254,6 +244,7 @@ impl Peer {
     /// # Errors
     ///
     /// [`HandshakeError::OtherUser`]: it is another device's.
+    /// [`HandshakeError::OtherAccount`]: it is of another account than before.
     /// [`HandshakeError::Refused`]: its generation is implausible. Nothing of it may
     /// be kept.
     pub fn admit(
@@ -265,6 +256,7 @@ impl Peer {
         if accepted.sender() != &self.address {
             return Err(HandshakeError::OtherUser);
         }
+        let account_key = self.check_account(&accepted.their_list().account_key())?;
         let session = accepted.session();
         if !self.takes_generation(session.generation(), now) || self.has_session(session.id()) {
             return Err(HandshakeError::Refused);
@@ -274,14 +266,13 @@ impl Peer {
         let Accepted { session, received, .. } = accepted;
         let (id, generation) = (session.id(), session.generation());
         self.highest_generation = self.highest_generation.max(generation);
+        self.account_key = Some(account_key);
+        self.met = true;
         let mut rows: Vec<_> = beside.into_iter().map(|row| PeerRow::Beside(id, row)).collect();
         tags.extend(session.expected_tags().map(TagChange::Expected));
         let ordinal = self.add(session, &mut rows, &mut tags);
         let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
-        let sending = self.sending_session().map(Session::generation);
-        delivered.answer = sending
-            .is_some_and(|sending| sending > generation)
-            .then_some(Answer { session: id, generation: self.highest_generation });
+        delivered.answer = self.answer_to(id, generation);
         Ok(Unsaved::new(delivered, rows, tags))
     }
 
@@ -340,7 +331,11 @@ impl Peer {
         self.next_ordinal = self.next_ordinal.saturating_add(1);
         session.set_ordinal(ordinal);
         if self.sessions.len() >= MAX_SESSIONS {
-            let least = (0..).zip(&self.sessions).min_by_key(|(_, session)| rank(session));
+            // Of what the peer may still send in, the newest stays longest.
+            let use_of = |session: &Session| {
+                (!session.is_given_up(), session.is_confirmed(), session.generation())
+            };
+            let least = (0..).zip(&self.sessions).min_by_key(|(_, session)| use_of(session));
             if let Some((place, _)) = least {
                 self.drop_session(place, rows, tags);
             }
@@ -361,16 +356,35 @@ impl Peer {
     /// The session that sends: of those that are not given up, and confirmed or begun
     /// as a replacement, the one with the highest generation, then the smaller `AD`;
     /// without any, the newest own one.
-    fn sending_place(&self) -> Option<usize> {
+    fn sending_place(&self, may: impl Fn(&Session) -> bool) -> Option<usize> {
         (0..)
             .zip(&self.sessions)
-            .filter(|(_, session)| !session.is_given_up())
+            .filter(|(_, session)| !session.is_given_up() && may(session))
             .max_by_key(|(_, session)| rank(session))
             .map(|(place, _)| place)
     }
 
+    /// Names a generation above that of a session which the peer sends in, if ours is
+    /// another one with none lower.
+    fn answer_to(&self, session: HandshakeId, generation: u64) -> Option<Answer> {
+        let sending = self.sending_session()?;
+        if sending.id() == session || sending.generation() < generation {
+            return None;
+        }
+        let above = self.highest_generation.max(generation.saturating_add(1));
+        Some(Answer { session, generation: above })
+    }
+
+    fn check_account(&self, key: &AccountKey) -> Result<[u8; 32], HandshakeError> {
+        let key = *key.as_bytes();
+        match self.account_key {
+            Some(known) if known != key => Err(HandshakeError::OtherAccount),
+            _ => Ok(key),
+        }
+    }
+
     fn takes_generation(&self, generation: u64, now: Timestamp) -> bool {
-        if self.highest_generation == 0 {
+        if !self.met {
             return generation < FIRST_GENERATION_LIMIT;
         }
         let known = self.highest_generation.max(now.as_secs());
@@ -403,6 +417,7 @@ impl Peer {
             && self.takes_generation(*generation, now)
         {
             self.highest_generation = *generation;
+            self.met = true;
             initiate_again = true;
         }
         rows.push(PeerRow::Peer);

@@ -27,6 +27,8 @@ impl Peer {
             next_ordinal: self.next_ordinal,
             numbering: Some(self.numbering.to_record()),
             sessions: self.sessions.iter().map(|session| session.id().0.to_vec()).collect(),
+            account_key: self.account_key.map(|key| key.to_vec()).unwrap_or_default(),
+            met: self.met,
         })
     }
 
@@ -50,10 +52,16 @@ impl Peer {
             next_ordinal,
             numbering,
             sessions: ids,
+            account_key,
+            met,
         } = &raw;
         let address = Address {
             user: UserId::new(user_id).map_err(|_| malformed)?,
             device: DeviceId::new(*device_id).ok_or(malformed)?,
+        };
+        let account_key = match account_key.as_slice() {
+            [] => None,
+            key => Some(stored::array(key, WHAT)?),
         };
         let numbering = Numbering::from_record(numbering.as_ref().ok_or(malformed)?, |number| {
             row(PeerRow::from(number))
@@ -71,6 +79,8 @@ impl Peer {
         }
         let peer = Self {
             address,
+            account_key,
+            met: *met,
             sessions,
             highest_generation: *highest_generation,
             next_ordinal: *next_ordinal,

@@ -199,9 +199,7 @@ impl Session {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Unsaved<Vec<u8>>, EncryptError> {
         outgoing.check()?;
-        if let Some(pending) = &self.pending
-            && now.since(pending.bundle_fetched_at) > FIRST_CHAIN_LIFETIME
-        {
+        if self.is_first_chain_over(now) {
             return Err(EncryptError::FirstChainExpired);
         }
         let mut log = Log::default();
@@ -305,6 +303,12 @@ impl Session {
     #[must_use]
     pub fn with_one_time_prekey(&self) -> bool {
         self.with_one_time_prekey
+    }
+
+    /// Whether nothing can be sent any more before the peer has answered.
+    pub(super) fn is_first_chain_over(&self, now: Timestamp) -> bool {
+        let fetched = self.pending.as_ref().map(|pending| pending.bundle_fetched_at);
+        fetched.is_some_and(|fetched| now.since(fetched) > FIRST_CHAIN_LIFETIME)
     }
 
     /// How many post-quantum epochs have been mixed in.

@@ -343,6 +343,7 @@ fn outcome_of(delivered: &Delivered) -> (&'static str, Value) {
     let reports = numbers.iter().map(|report| match report {
         NumberReport::Gap { first, last } => format!("gap:{first}-{last}"),
         NumberReport::GivenUp { first, last } => format!("given-up:{first}-{last}"),
+        NumberReport::FarBehind => "far-behind".to_owned(),
         NumberReport::FarAhead => "far-ahead".to_owned(),
         NumberReport::PeerRolledBack => "peer-rolled-back".to_owned(),
         NumberReport::RolledBack => "rolled-back".to_owned(),

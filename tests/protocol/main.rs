@@ -5,6 +5,7 @@
 //! | `delivery` | every delivered message opens once, whatever the network does |
 //! | `malformed` | damaged bytes change nothing and never panic |
 //! | `adversary` | the promises, against stolen state, a lying directory, replays |
+//! | `recovery` | lost states, wrong clocks, envelopes at the worst time |
 //! | `secrets` | nothing secret is printed |
 //! | `records` | records of earlier versions still load |
 
@@ -13,6 +14,7 @@ mod delivery;
 mod malformed;
 mod protobuf;
 mod records;
+mod recovery;
 mod secrets;
 mod side;
 mod thief;

@@ -290,6 +290,12 @@ pub struct Peer {
     /// The handshake ids of all sessions.
     #[prost(bytes = "vec", repeated, tag = "6")]
     pub sessions: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The account that the device belongs to; empty before the first session.
+    #[prost(bytes = "vec", tag = "7")]
+    pub account_key: ::prost::alloc::vec::Vec<u8>,
+    /// A generation of the peer's has been accepted.
+    #[prost(bool, tag = "8")]
+    pub met: bool,
 }
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -311,6 +317,9 @@ pub struct Numbering {
     pub seen_id: u32,
     #[prost(message, repeated, tag = "7")]
     pub gaps: ::prost::alloc::vec::Vec<Gap>,
+    /// The newest session there was when `highest` last rose.
+    #[prost(uint32, tag = "8")]
+    pub raised_in: u32,
 }
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,0 +1,115 @@
+//! The table of SPEC.md, section 7.3, row by row.
+
+use super::numbering::{Arrived, MAX_NUMBER_JUMP, NumberReport, Numbered, Numbering};
+use crate::wire::{Mark, MessageId};
+
+fn id(number: u64) -> MessageId {
+    MessageId::from_bytes((u128::from(number) << 64).to_be_bytes())
+}
+
+fn arrive(numbering: &mut Numbering, seq: u64, id: MessageId) -> Numbered {
+    let numbered = Some((seq, id));
+    let arrived = Arrived { numbered, last: None, seen: None, session: 1, newest_session: 1 };
+    numbering.arrived(arrived)
+}
+
+#[test]
+fn what_is_too_old_to_be_remembered_is_delivered_once_if_it_was_missing() {
+    let mut numbering = Numbering::default();
+    for seq in (1..=2500).filter(|seq| !(10..20).contains(seq)) {
+        assert!(!arrive(&mut numbering, seq, id(seq)).repeated);
+    }
+    assert_eq!(numbering.gaps().collect::<Vec<_>>(), [(10, 19)]);
+    for seq in [15, 10, 19] {
+        assert!(!arrive(&mut numbering, seq, id(seq)).repeated);
+        assert!(arrive(&mut numbering, seq, id(seq)).repeated);
+    }
+    assert_eq!(numbering.gaps().collect::<Vec<_>>(), [(11, 14), (16, 18)]);
+    assert!(arrive(&mut numbering, 9, id(9)).repeated);
+}
+
+#[test]
+fn a_missing_id_under_a_known_number_is_closed_by_that_id_alone() {
+    let mut numbering = Numbering::default();
+    for seq in 1..=5 {
+        arrive(&mut numbering, seq, id(seq));
+    }
+    let other = MessageId::from_bytes([9; 16]);
+    let last = Some(Mark { seq: 3, id: other.short() });
+    let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
+    let gap = NumberReport::Gap { first: 3, last: 3 };
+    assert_eq!(numbering.arrived(arrived).reports, [gap]);
+    assert_eq!(numbering.arrived(arrived).reports, []);
+    let third = MessageId::from_bytes([8; 16]);
+    assert_eq!(arrive(&mut numbering, 3, third).reports, [NumberReport::PeerRolledBack]);
+    assert_eq!(numbering.gaps().count(), 1);
+    arrive(&mut numbering, 3, other);
+    assert_eq!(numbering.gaps().count(), 0);
+}
+
+#[test]
+fn at_most_a_thousand_gaps_are_kept_and_the_oldest_is_given_up() {
+    let mut numbering = Numbering::default();
+    for seq in (2..=2000).step_by(2) {
+        assert!(arrive(&mut numbering, seq, id(seq)).reports.len() == 1);
+    }
+    let reports = arrive(&mut numbering, 2002, id(2002)).reports;
+    let gap = NumberReport::Gap { first: 2001, last: 2001 };
+    assert_eq!(reports, [gap, NumberReport::GivenUp { first: 1, last: 1 }]);
+}
+
+#[test]
+fn a_number_far_above_moves_nothing() {
+    let mut numbering = Numbering::default();
+    arrive(&mut numbering, 1, id(1));
+    let far = MAX_NUMBER_JUMP + 2;
+    assert_eq!(arrive(&mut numbering, far, id(far)).reports, [NumberReport::FarAhead]);
+    assert_eq!(numbering.seen().map(|seen| seen.seq), Some(1));
+    let gap = NumberReport::Gap { first: 2, last: far - 2 };
+    assert_eq!(arrive(&mut numbering, far - 1, id(far)).reports, [gap]);
+}
+
+#[test]
+fn a_receiver_that_knows_nothing_begins_where_the_peer_is() {
+    let mut numbering = Numbering::default();
+    let last = Some(Mark { seq: 70_000, id: id(70_000).short() });
+    let numbered = Some((70_001, id(70_001)));
+    let arrived = Arrived { numbered, last, seen: None, session: 1, newest_session: 1 };
+    let outcome = numbering.arrived(arrived);
+    assert_eq!(
+        (outcome.reports.as_slice(), outcome.repeated),
+        (&[NumberReport::FarAhead][..], false)
+    );
+    assert!(arrive(&mut numbering, 70_001, id(70_001)).repeated);
+    let gap = NumberReport::Gap { first: 70_002, last: 70_002 };
+    assert_eq!(arrive(&mut numbering, 70_003, id(70_003)).reports, [gap]);
+    assert_eq!(numbering.seen().map(|seen| seen.seq), Some(70_003));
+}
+
+#[test]
+fn a_peer_that_counts_anew_in_a_new_session_is_heard_and_learns_where_it_was() {
+    for highest in [1_500, 70_000_u64] {
+        let mut ours = Numbering::default();
+        for seq in (1..=highest).filter(|seq| highest < 2_000 || *seq > 68_000) {
+            arrive(&mut ours, seq, id(seq));
+        }
+        let mut restored = Numbering::default();
+        let (seq, last) = restored.next();
+        restored.sent(seq, id(1));
+        let numbered = Some((seq, MessageId::from_bytes([9; 16])));
+        let arrived = Arrived { numbered, last, seen: None, session: 2, newest_session: 2 };
+        let outcome = ours.arrived(arrived);
+        assert!(!outcome.repeated, "a new message is shown");
+        assert_eq!(outcome.reports, [NumberReport::FarBehind]);
+        // The next message from here tells the restored side.
+        let arrived = Arrived {
+            numbered: None,
+            last: None,
+            seen: ours.seen(),
+            session: 2,
+            newest_session: 2,
+        };
+        assert_eq!(restored.arrived(arrived).reports, [NumberReport::RolledBack]);
+        assert_eq!(restored.next().0, highest + 1);
+    }
+}
