@@ -21,7 +21,7 @@ pub struct Delivered {
     /// The highest numbered message that the sender has from us. Not a receipt: lower
     /// ones may still be missing.
     pub seen: Option<Mark>,
-    /// Which device lists the sender goes by. If this is not
+    /// Which device lists the sender goes by (of no meaning if the content is malformed). If this is not
     /// `View::new(their_list, our_list)`, one side is behind: send
     /// [`Control::Lists`](crate::wire::Control::Lists) (SPEC.md, section 3.4).
     pub view: View,

@@ -136,7 +136,7 @@ pub struct Received {
     pub last: Option<Mark>,
     /// The highest numbered message that the sender has from us.
     pub seen: Option<Mark>,
-    /// Which device lists the sender goes by.
+    /// Which device lists the sender goes by; says nothing if the content is malformed.
     pub view: View,
     /// How many messages this one showed to be lost for ever.
     pub lost: u32,

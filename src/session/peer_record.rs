@@ -14,7 +14,8 @@ use crate::wire::{DecodeError, stored};
 pub struct LoadedPeer {
     /// The peer.
     pub peer: Peer,
-    /// Sessions whose records are damaged. They are gone; initiate another.
+    /// Sessions whose records are damaged. They are gone: delete the rows whose keys begin
+    /// like that of [`PeerRow::Beside`] with this id, and initiate another.
     pub damaged: Vec<HandshakeId>,
 }
 

@@ -15,8 +15,9 @@ pub const MAX_DEVICE_LIST_LEN: usize = 4096;
 
 /// The longest signed prekey, in bytes.
 ///
-/// Both public halves take 1,216 bytes, the signature 64.
-pub const MAX_SIGNED_PREKEY_LEN: usize = 2048;
+/// Both public halves take 1,216 bytes, the signature 64; the rest is room for what
+/// later versions add.
+pub const MAX_SIGNED_PREKEY_LEN: usize = 4200;
 
 /// The longest answer of a directory, in bytes.
 ///

@@ -1,14 +1,14 @@
 //! Bytes to typed messages and back (SPEC.md and the `.proto` files).
 //!
-//! The only folder that sees the generated protobuf code. What comes out of a
-//! decoder has the right lengths and nothing more: no signature, no key and no
-//! list has been checked (`identity` and `handshake` do that), nothing has been
-//! decrypted (`session`).
+//! What comes out of a decoder has the right lengths and nothing more: no signature,
+//! no key and no list has been checked ([`identity`](crate::identity) and
+//! [`handshake`](crate::handshake) do that), nothing has been decrypted
+//! ([`session`](crate::session)).
 //!
 //! # Security
 //!
-//! No decoder panics, whatever the bytes, and none allocates more than a small
-//! multiple of what it was given. Bytes that are signed are kept as they came.
+//! No decoder panics, whatever the bytes; what is too long is refused before it is
+//! looked at. Bytes that are signed are kept as they came.
 
 mod control;
 mod envelope;
