@@ -34,10 +34,10 @@ impl HmacKey {
         Self(Hmac::new_from_slice(key).expect("any length"))
     }
 
-    /// HMAC over the parts put together, written into place.
+    /// HMAC over the parts put together, written into place; the key is used up.
     #[inline]
-    fn mac_into(&self, parts: &[&[u8]], out: &mut [u8; HASH_LEN]) {
-        let mut mac = self.0.clone();
+    fn mac_into(self, parts: &[&[u8]], out: &mut [u8; HASH_LEN]) {
+        let mut mac = self.0;
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize_into(out.into());
     }
@@ -59,7 +59,7 @@ impl fmt::Debug for HmacKey {
 #[inline]
 pub(crate) fn hmac_tag(key: &HmacKey, data: &[u8]) -> [u8; HASH_LEN] {
     let mut out = [0; HASH_LEN];
-    key.mac_into(&[data], &mut out);
+    key.clone().mac_into(&[data], &mut out);
     out
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct ChainStep {
 pub(crate) fn chain_step(chain_key: &Secret<32>) -> ChainStep {
     let key = HmacKey::from(chain_key);
     ChainStep {
-        message_key: Secret::init_with(|out| key.mac_into(&[MESSAGE_KEY_INPUT], out)),
+        message_key: Secret::init_with(|out| key.clone().mac_into(&[MESSAGE_KEY_INPUT], out)),
         chain_key: Secret::init_with(|out| key.mac_into(&[CHAIN_KEY_INPUT], out)),
     }
 }
@@ -90,7 +90,7 @@ pub(crate) fn expand<const N: usize>(
     label: Label,
     context: &[&[u8]],
 ) -> Secret<N> {
-    expand_keyed(&HmacKey::from(key), label.as_bytes(), context)
+    expand_keyed(HmacKey::from(key), label.as_bytes(), context)
 }
 
 /// HKDF: Extract with this salt and input, then Expand with `label || context`.
@@ -105,18 +105,24 @@ pub(crate) fn hkdf<const N: usize>(
 
 // T(i) = HMAC(PRK, T(i-1) || info || i); the output is T(1) || T(2) || ...
 pub(super) fn expand_keyed<const N: usize>(
-    key: &HmacKey,
+    key: HmacKey,
     label: &[u8],
     context: &[&[u8]],
 ) -> Secret<N> {
-    const { assert!(N <= 255 * HASH_LEN) };
+    const { assert!(0 < N && N <= 255 * HASH_LEN) };
     Secret::init_with(|out| {
         let mut block = Zeroizing::new([0; HASH_LEN]);
-        let mut previous: &[u8] = &[];
-        let mut last: Zeroizing<[u8; HASH_LEN]>;
+        let mut key = Some(key);
+        let blocks = N.div_ceil(HASH_LEN);
         for (number, place) in (1_u8..=255).zip(out.chunks_mut(HASH_LEN)) {
-            let mut mac = key.0.clone();
-            mac.update(previous);
+            // The last block uses the keyed state up.
+            let last = usize::from(number) == blocks;
+            let Some(HmacKey(mut mac)) = (if last { key.take() } else { key.clone() }) else {
+                break;
+            };
+            if number > 1 {
+                mac.update(block.as_slice());
+            }
             mac.update(label);
             context.iter().for_each(|part| mac.update(part));
             mac.update(&[number]);
@@ -124,8 +130,6 @@ pub(super) fn expand_keyed<const N: usize>(
             if let Some(bytes) = block.get(..place.len()) {
                 place.copy_from_slice(bytes);
             }
-            last = block.clone();
-            previous = last.as_slice();
         }
     })
 }

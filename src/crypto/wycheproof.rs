@@ -79,7 +79,7 @@ fn hkdf_expands() {
             let salt = if test.salt.is_empty() { &[0; 32] } else { test.salt.as_slice() };
             let key = Secret::copy_from(&hmac_tag(&HmacKey::new(salt), &test.ikm));
             // A shorter output is the start of a longer one.
-            let output: Secret<8160> = expand_keyed(&HmacKey::from(&key), b"", &[&test.info]);
+            let output: Secret<8160> = expand_keyed(HmacKey::from(&key), b"", &[&test.info]);
             assert_eq!(output.expose()[..test.size], test.okm[..]);
             expanded += 1;
         }

@@ -3,7 +3,6 @@
 //! Systematic Reed-Solomon over GF(2⁸) with polynomial 0x11D: shard i is the value
 //! at the field element i of the polynomial through the data shards.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use reed_solomon_erasure::galois_8::ReedSolomon;
@@ -115,53 +114,68 @@ impl Sender {
     }
 }
 
-/// Something that is being received in shards.
+/// Which shards of something have been received. The shards themselves stay in the
+/// fields that brought them.
 pub(crate) struct Collector {
     cargo: Cargo,
-    shards: BTreeMap<u8, [u8; SHARD_LEN]>,
+    /// A bit for each index.
+    known: [u64; 4],
+    count: usize,
 }
 
 impl Collector {
     pub(crate) fn new(cargo: Cargo) -> Self {
-        Self { cargo, shards: BTreeMap::new() }
+        Self { cargo, known: [0; 4], count: 0 }
     }
 
-    /// Adds shards with consecutive indices from `first`; says whether any was new.
+    /// Notes shards with consecutive indices from `first`; says whether any was new.
     /// The first of an index counts; what is not needed any more is left out.
     pub(crate) fn add(&mut self, first: u8, shards: &[u8]) -> bool {
-        let mut index = first;
-        let mut any = false;
-        for shard in shards.chunks_exact(SHARD_LEN) {
-            if !self.is_complete()
-                && !self.shards.contains_key(&index)
-                && let Ok(shard) = shard.try_into()
-            {
-                self.shards.insert(index, shard);
-                any = true;
+        let before = self.count;
+        for (index, _) in run(first, shards) {
+            let bit = 1_u64 << (index % 64);
+            let Some(word) = self.known.get_mut(index / 64) else { continue };
+            if self.count < self.cargo.data_shards() && *word & bit == 0 {
+                *word |= bit;
+                self.count += 1;
             }
-            index = (index + 1) % 255;
         }
-        any
+        self.count > before
     }
 
     pub(crate) fn is_complete(&self) -> bool {
-        self.shards.len() >= self.cargo.data_shards()
+        self.count >= self.cargo.data_shards()
     }
 
-    /// The data, once there are enough shards.
-    pub(crate) fn data(&self) -> Option<Vec<u8>> {
-        if !self.is_complete() {
+    /// The data in all that was added, in the same order; `None` if it is not enough.
+    pub(crate) fn data<'a>(
+        &self,
+        added: impl IntoIterator<Item = (u8, &'a [u8])>,
+    ) -> Option<Vec<u8>> {
+        let needed = self.cargo.data_shards();
+        let mut shards: Vec<Option<Vec<u8>>> = vec![None; SHARDS];
+        let mut count = 0;
+        for (index, shard) in added.into_iter().flat_map(|(first, shards)| run(first, shards)) {
+            let place = shards.get_mut(index)?;
+            if count < needed && place.is_none() {
+                *place = Some(shard.to_vec());
+                count += 1;
+            }
+        }
+        if count < needed {
             return None;
         }
-        let count = self.cargo.data_shards();
-        if self.shards.keys().map(|index| usize::from(*index)).eq(0..count) {
-            return Some(self.shards.values().flatten().copied().collect());
+        if shards.iter().take(needed).any(Option::is_none) {
+            self.cargo.codes().all.reconstruct_data(&mut shards).ok()?;
         }
-        let mut shards: Vec<Option<Vec<u8>>> =
-            (0..255).map(|index| self.shards.get(&index).map(|shard| shard.to_vec())).collect();
-        self.cargo.codes().all.reconstruct_data(&mut shards).ok()?;
-        Some(shards.into_iter().take(count).flatten().flatten().collect())
+        Some(shards.into_iter().take(needed).flatten().flatten().collect())
     }
+}
+
+/// Shards with their indices, from `first` on.
+fn run(first: u8, shards: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let indices = (0..SHARDS).cycle().skip(usize::from(first));
+    indices.zip(shards.chunks_exact(SHARD_LEN))
 }
 
 #[cfg(test)]
@@ -177,15 +191,17 @@ mod tests {
         for cargo in [Cargo::EncapsulationKey, Cargo::Ciphertext] {
             let data = data(cargo);
             for (first, step) in [(0_u8, 1_usize), (1, 1), (30, 3), (200, 1), (254, 2)] {
-                let mut collector = Collector::new(cargo);
+                let (mut collector, mut added) = (Collector::new(cargo), Vec::new());
                 let mut index = usize::from(first);
                 while !collector.is_complete() {
                     let mut out = Vec::new();
                     Sender::new(cargo, data.clone(), index as u8).take(1, &mut out);
                     assert!(collector.add(index as u8, &out));
+                    added.push((index as u8, out));
                     index = (index + step) % 255;
                 }
-                assert_eq!(collector.data().as_ref(), Some(&data), "{cargo:?} from {first}");
+                let recovered = collector.data(added.iter().map(|(at, out)| (*at, &**out)));
+                assert_eq!(recovered.as_ref(), Some(&data), "{cargo:?} from {first}");
             }
         }
     }
@@ -205,5 +221,9 @@ mod tests {
         let mut collector = Collector::new(Cargo::Ciphertext);
         assert!(collector.add(3, &[1; SHARD_LEN]));
         assert!(!collector.add(3, &[2; SHARD_LEN]));
+        let cargo = Cargo::Ciphertext;
+        let genuine = data(cargo);
+        let added = [(0, &genuine[..]), (0, &[0; 32 * 35][..])];
+        assert_eq!(Collector::new(cargo).data(added).as_deref(), Some(&genuine[..]));
     }
 }

@@ -193,7 +193,8 @@ impl PostQuantum {
         let epoch = self.epoch();
         match &mut self.state {
             State::Collecting(collector) => {
-                let key = collector.data().and_then(|data| KemPublicKey::from_bytes(&data).ok());
+                let data = collector.data(runs(&self.rows));
+                let key = data.and_then(|data| KemPublicKey::from_bytes(&data).ok());
                 match key {
                     Some(key) => {
                         self.state = State::Received(key);
@@ -206,7 +207,8 @@ impl PostQuantum {
                 }
             }
             State::Offering { secret_key, answer, .. } => {
-                match answer.data().and_then(|data| agree(secret_key, &data, epoch)) {
+                let data = answer.data(runs(&self.rows));
+                match data.and_then(|data| agree(secret_key, &data, epoch)) {
                     Some(secret) => self.state = State::Agreed(secret),
                     None => *answer = Collector::new(Cargo::Ciphertext),
                 }
@@ -314,6 +316,14 @@ impl PostQuantum {
     pub(crate) fn lacks_answer(&self) -> bool {
         self.answer().is_some_and(<[u8]>::is_empty)
     }
+}
+
+/// First index and shards of each field.
+fn runs(fields: &[Vec<u8>]) -> impl Iterator<Item = (u8, &[u8])> {
+    fields.iter().filter_map(|field| {
+        let (&[_, first], shards) = field.split_first_chunk()?;
+        Some((first, shards))
+    })
 }
 
 /// The epoch's secret, if ciphertext and confirmation are right.
