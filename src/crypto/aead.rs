@@ -9,7 +9,7 @@
 
 use libcrux_chacha20poly1305::{TAG_LEN, decrypt, encrypt};
 
-use super::{Secret, SecretBytes};
+use super::SecretBytes;
 
 /// The tag is wrong: altered, forged, or under another key. Says no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,9 +22,9 @@ pub(crate) struct OpenFailed;
 ///
 /// One key and nonce for one plaintext, ever.
 #[expect(clippy::expect_used, reason = "fails only for lengths that differ, or above 4 GiB")]
-pub(crate) fn seal(key: &Secret<32>, nonce: &[u8; 12], ad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let mut sealed = vec![0; plaintext.len() + TAG_LEN];
-    encrypt(key.expose(), plaintext, &mut sealed, ad, nonce).expect("matching lengths");
+    encrypt(key, plaintext, &mut sealed, ad, nonce).expect("matching lengths");
     sealed
 }
 
@@ -35,14 +35,14 @@ pub(crate) fn seal(key: &Secret<32>, nonce: &[u8; 12], ad: &[u8], plaintext: &[u
 ///
 /// [`OpenFailed`], whatever the reason.
 pub(crate) fn open(
-    key: &Secret<32>,
+    key: &[u8; 32],
     nonce: &[u8; 12],
     ad: &[u8],
     sealed: &[u8],
 ) -> Result<SecretBytes, OpenFailed> {
     let length = sealed.len().checked_sub(TAG_LEN).ok_or(OpenFailed)?;
     let mut plaintext = SecretBytes::new(vec![0; length]);
-    decrypt(key.expose(), &mut plaintext, sealed, ad, nonce).map_err(|_| OpenFailed)?;
+    decrypt(key, &mut plaintext, sealed, ad, nonce).map_err(|_| OpenFailed)?;
     Ok(plaintext)
 }
 
@@ -62,15 +62,14 @@ mod tests {
             let (nonce, msg) = ([length as u8; 12], &text[..length]);
             let aad = &text[..length % 97];
             let theirs = oracle.encrypt(&nonce.into(), Payload { msg, aad }).unwrap();
-            let secret = Secret::copy_from(&key);
-            assert_eq!(seal(&secret, &nonce, aad, msg), theirs);
-            assert_eq!(open(&secret, &nonce, aad, &theirs).unwrap().as_slice(), msg);
+            assert_eq!(seal(&key, &nonce, aad, msg), theirs);
+            assert_eq!(open(&key, &nonce, aad, &theirs).unwrap().as_slice(), msg);
         }
     }
 
     #[test]
     fn whatever_is_altered_does_not_open() {
-        let key = Secret::copy_from(&[7; 32]);
+        let key = [7; 32];
         let sealed = seal(&key, &[0; 12], b"ad", b"text");
         for bit in 0..sealed.len() * 8 {
             let mut altered = sealed.clone();

@@ -103,35 +103,49 @@ pub(crate) fn hkdf<const N: usize>(
     expand(&hmac_parts(salt, input), label, context)
 }
 
-// T(i) = HMAC(PRK, T(i-1) || info || i); the output is T(1) || T(2) || ...
 pub(super) fn expand_keyed<const N: usize>(
     key: HmacKey,
     label: &[u8],
     context: &[&[u8]],
 ) -> Secret<N> {
+    Secret::init_with(|out| expand_into(key, label, context, out))
+}
+
+/// HKDF-Expand for a key of 32 bytes that is used at once: it stays on the stack.
+pub(crate) fn with_expanded<T>(
+    key: &Secret<32>,
+    label: Label,
+    context: &[&[u8]],
+    use_key: impl FnOnce(&[u8; 32]) -> T,
+) -> T {
+    let mut out = Zeroizing::new([0; 32]);
+    expand_into(HmacKey::from(key), label.as_bytes(), context, &mut out);
+    use_key(&out)
+}
+
+// T(i) = HMAC(PRK, T(i-1) || info || i); the output is T(1) || T(2) || ...
+fn expand_into<const N: usize>(key: HmacKey, label: &[u8], context: &[&[u8]], out: &mut [u8; N]) {
     const { assert!(0 < N && N <= 255 * HASH_LEN) };
-    Secret::init_with(|out| {
-        let mut block = Zeroizing::new([0; HASH_LEN]);
-        let mut key = Some(key);
-        let blocks = N.div_ceil(HASH_LEN);
-        for (number, place) in (1_u8..=255).zip(out.chunks_mut(HASH_LEN)) {
-            // The last block uses the keyed state up.
-            let last = usize::from(number) == blocks;
-            let Some(HmacKey(mut mac)) = (if last { key.take() } else { key.clone() }) else {
-                break;
-            };
-            if number > 1 {
-                mac.update(block.as_slice());
-            }
-            mac.update(label);
-            context.iter().for_each(|part| mac.update(part));
-            mac.update(&[number]);
-            mac.finalize_into((&mut *block).into());
-            if let Some(bytes) = block.get(..place.len()) {
-                place.copy_from_slice(bytes);
-            }
+    let mut block = Zeroizing::new([0; HASH_LEN]);
+    let mut key = Some(key);
+    let blocks = N.div_ceil(HASH_LEN);
+    for (number, place) in (1_u8..=255).zip(out.chunks_mut(HASH_LEN)) {
+        // The last block uses the keyed state up.
+        let last = usize::from(number) == blocks;
+        let Some(HmacKey(mut mac)) = (if last { key.take() } else { key.clone() }) else {
+            break;
+        };
+        if number > 1 {
+            mac.update(block.as_slice());
         }
-    })
+        mac.update(label);
+        context.iter().for_each(|part| mac.update(part));
+        mac.update(&[number]);
+        mac.finalize_into((&mut *block).into());
+        if let Some(bytes) = block.get(..place.len()) {
+            place.copy_from_slice(bytes);
+        }
+    }
 }
 
 #[cfg(test)]

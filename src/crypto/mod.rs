@@ -27,7 +27,9 @@ mod x25519;
 
 pub(crate) use aead::{open, seal};
 pub(crate) use ed25519::{Signature, SigningKey, VerifyingKey};
-pub(crate) use kdf::{ChainStep, HmacKey, chain_step, expand, hkdf, hmac_parts, hmac_tag, sha256};
+pub(crate) use kdf::{
+    ChainStep, HmacKey, chain_step, expand, hkdf, hmac_parts, hmac_tag, sha256, with_expanded,
+};
 pub(crate) use label::Label;
 pub(crate) use mask::mask;
 pub(crate) use mlkem::{CIPHERTEXT_LEN, Encapsulated, KemCiphertext, KemPublicKey, KemSecretKey};

@@ -97,13 +97,13 @@ impl Transcript {
     //
     // `None` without a `mix_key` since the last one: each key seals once.
     pub(super) fn seal(&mut self, plaintext: &[u8]) -> Option<Vec<u8>> {
-        let sealed = seal(&self.key.take()?, &[0; 12], &self.hash, plaintext);
+        let sealed = seal(self.key.take()?.expose(), &[0; 12], &self.hash, plaintext);
         self.mix_hash(&[&sealed]);
         Some(sealed)
     }
 
     pub(super) fn open(&mut self, sealed: &[u8]) -> Option<SecretBytes> {
-        let plaintext = open(&self.key.take()?, &[0; 12], &self.hash, sealed).ok()?;
+        let plaintext = open(self.key.take()?.expose(), &[0; 12], &self.hash, sealed).ok()?;
         self.mix_hash(&[sealed]);
         Some(plaintext)
     }

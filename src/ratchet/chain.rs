@@ -2,7 +2,7 @@
 
 use super::header::{Head, Header, HeaderKey, Salt, Tag};
 use super::kept::SkippedKey;
-use crate::crypto::{ChainStep, Label, Secret, chain_step, expand};
+use crate::crypto::{ChainStep, Label, Secret, chain_step, with_expanded};
 use crate::timestamp::Timestamp;
 
 /// The most numbers that one message may pass over.
@@ -32,8 +32,8 @@ pub(crate) struct MessageKey(pub(crate) Secret<32>);
 
 impl MessageKey {
     // key = Expand(message key, "subrosa/1 message" || salt, 32)
-    pub(crate) fn salted(&self, salt: &Salt) -> Secret<32> {
-        expand(&self.0, Label::MESSAGE, &[salt])
+    pub(crate) fn with_salted<T>(&self, salt: &Salt, use_key: impl FnOnce(&[u8; 32]) -> T) -> T {
+        with_expanded(&self.0, Label::MESSAGE, &[salt], use_key)
     }
 }
 

@@ -220,7 +220,7 @@ impl Ratchet {
         sealed: &[u8],
     ) -> Result<SecretBytes, OpenError> {
         let ad = associated_data(&self.associated_data, head, header);
-        open(&key.salted(&head.salt), &nonce(&head.salt), &ad, sealed)
+        key.with_salted(&head.salt, |key| open(key, &nonce(&head.salt), &ad, sealed))
             .map_err(|_| OpenError::NotOpened)
     }
 

@@ -84,7 +84,7 @@ impl Ratchet {
         rng.fill_bytes(&mut salt);
         let head = sending.header_key.protect(&header, salt);
         let ad = associated_data(&self.associated_data, &head, &header);
-        let sealed = seal(&message_key.salted(&salt), &nonce(&salt), &ad, payload);
+        let sealed = message_key.with_salted(&salt, |key| seal(key, &nonce(&salt), &ad, payload));
         sending.chain = chain;
         Some((head, sealed))
     }

@@ -1,0 +1,141 @@
+//! The floors of the times: which primitives SPEC.md demands, and where.
+//!
+//! A floor has what a message or a handshake cannot do without; hashing of transcripts,
+//! encoding, copying, wiping, looking up and allocating are what a figure may cost above
+//! it.
+
+use std::fmt;
+
+use crate::clock::each;
+use crate::primitives::Inputs;
+use crate::primitives::Primitive::{
+    self, Decapsulate, Ed25519Key, Encapsulate, ExpandBlock, Hmac, KemCheck, KemKey, Mask, Open,
+    Random, Seal, Verify, X25519, X25519Key,
+};
+
+/// A primitive, how often, and the section of SPEC.md that demands it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part(pub(crate) Primitive, pub(crate) usize, pub(crate) &'static str);
+
+/// What 100 bytes of content are padded to (7.1).
+pub(crate) const PADDED_100: usize = 256;
+
+/// What 1,000 bytes of content are padded to (7.1).
+pub(crate) const PADDED_1K: usize = 1088;
+
+/// About as many bytes are signed in a device list of one device, in its proof and in a
+/// prekey (3.3, 3.2, 4.2).
+const SIGNED: [usize; 3] = [210, 100, 1260];
+
+/// A message encrypted in a chain.
+pub(crate) const fn encrypt(padded: usize) -> [Part; 6] {
+    [
+        Part(Hmac, 2, "6.2 KDF_CK"),
+        Part(Hmac, 1, "6.3 tag"),
+        Part(Random(8), 1, "6.3 salt"),
+        Part(Mask, 1, "6.3 masked"),
+        Part(ExpandBlock, 1, "6.3 key"),
+        Part(Seal(padded), 1, "6.3 sealed"),
+    ]
+}
+
+/// A message decrypted in a chain.
+pub(crate) const fn decrypt(padded: usize) -> [Part; 5] {
+    [
+        Part(Hmac, 2, "6.2 KDF_CK"),
+        Part(Hmac, 1, "6.4 the tag that is now among the next 8"),
+        Part(Mask, 1, "6.3 masked"),
+        Part(ExpandBlock, 1, "6.3 key"),
+        Part(Open(padded), 1, "6.3 sealed"),
+    ]
+}
+
+/// The sending half, what the first message of a chain takes beside encrypting.
+pub(crate) const SENDING_HALF: [Part; 5] = [
+    Part(Random(32), 1, "6.2 ratchet key pair"),
+    Part(X25519Key, 1, "6.2 ratchet key pair"),
+    Part(X25519, 1, "6.2 DH(new private, their ratchet key)"),
+    // Extract, and three blocks.
+    Part(Hmac, 4, "6.2 KDF_RK"),
+    Part(ExpandBlock, 2, "6.3 tag_key and mask_key of the chain"),
+];
+
+/// The receiving half, what such a message takes beside decrypting.
+///
+/// Of the next 8 tags of the new chain one was known, as the next header key's number 1,
+/// and one is in the floor of decrypting.
+pub(crate) const RECEIVING_HALF: [Part; 5] = [
+    Part(X25519, 1, "6.2 DH(our private, the header's ratchet key)"),
+    Part(Hmac, 4, "6.2 KDF_RK"),
+    Part(ExpandBlock, 2, "6.3 tag_key and mask_key of the next header key"),
+    Part(Hmac, 6, "6.4 tags of the receiving chain's next 8"),
+    Part(Hmac, 2, "6.4 tags of the next header key's 0 and 1"),
+];
+
+/// The KEM of a post-quantum epoch, both sides.
+pub(crate) const EPOCH: [Part; 5] = [
+    Part(Random(96), 1, "6.6 seed, Encaps; once an epoch"),
+    Part(KemKey, 1, "6.6 ek at a send; once an epoch"),
+    Part(KemCheck, 1, "2.2, 6.6 Received: key valid; once an epoch"),
+    Part(Encapsulate, 1, "6.6 at a send; once an epoch"),
+    Part(Decapsulate, 1, "6.6 Agreed; once an epoch"),
+];
+
+/// From the bytes of a bundle to the first message, with a one-time prekey.
+pub(crate) fn initiate() -> Vec<Part> {
+    let [list, proof, prekey] = SIGNED;
+    let mut parts = vec![
+        Part(Ed25519Key, 2, "2.2 account key, signing key"),
+        Part(Verify(list), 1, "3.3 device list"),
+        Part(Verify(proof), 1, "3.2 proof"),
+        Part(Verify(prekey), 2, "4.2 signed prekey, one-time prekey"),
+        Part(KemCheck, 2, "2.2 signed prekey, one-time prekey"),
+        Part(Random(64), 1, "5.2 E, Encaps"),
+        Part(X25519Key, 1, "5.2 step 2"),
+        Part(X25519, 4, "5.2 steps 3, 8 and 10"),
+        Part(Encapsulate, 1, "5.2 step 7"),
+        // Extract, and two blocks; at the end three blocks.
+        Part(Hmac, 3 * 3 + 3, "5.2 MixKey, s"),
+        Part(ExpandBlock, 2, "6.3 tag_key and mask_key of the next header key"),
+        Part(Hmac, 2, "6.4 tags of the next header key's 0 and 1"),
+        Part(Random(64), 1, "6.6 seed"),
+        Part(KemKey, 1, "6.6 ek at a send"),
+    ];
+    parts.extend(SENDING_HALF);
+    parts.extend(encrypt(PADDED_100));
+    parts
+}
+
+/// From the bytes of a first message to its content, with a one-time prekey.
+pub(crate) fn respond() -> Vec<Part> {
+    let [list, proof, _] = SIGNED;
+    let mut parts = vec![
+        Part(X25519, 4, "5.2 steps 3, 8 and 10"),
+        // Three blocks each.
+        Part(ExpandBlock, 2 * 3, "4.1 halves of the signed prekey and the one-time prekey"),
+        Part(KemKey, 1, "4.1, the private half from its seed"),
+        Part(Decapsulate, 1, "5.2 step 7"),
+        Part(Ed25519Key, 2, "2.2 account key, signing key"),
+        Part(Verify(list), 1, "3.3 device list"),
+        Part(Verify(proof), 1, "3.2 proof"),
+        Part(Hmac, 3 * 3 + 3, "5.2 MixKey, s"),
+        Part(ExpandBlock, 2, "6.3 tag_key and mask_key of the chain"),
+        Part(Hmac, 2, "6.4 tags of the next header key's 0 and 1"),
+    ];
+    parts.extend(RECEIVING_HALF);
+    parts.extend(decrypt(PADDED_100));
+    parts
+}
+
+/// Nanoseconds that the primitives take together, as the mean of so many times.
+pub(crate) fn floor(inputs: &mut Inputs, parts: &[Part], times: usize) -> f64 {
+    let took = |Part(primitive, count, _): &Part| inputs.time(*primitive, times * count);
+    each(parts.iter().map(took).sum(), times)
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(primitive, count, section) = self;
+        write!(f, "{count} × {primitive} ({section})")
+    }
+}

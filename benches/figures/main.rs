@@ -1,0 +1,127 @@
+//! How far subrosa is from what it cannot do without.
+//!
+//! ```text
+//! cargo bench --bench figures                     all figures, about a minute
+//! cargo bench --bench figures -- encrypt_100      only this one
+//! cargo bench --bench figures -- --quick          few repetitions: does it run at all
+//! cargo bench --bench figures -- --json           a line of JSON for each figure
+//! cargo bench --bench figures -- --floors         with what each floor is the sum of
+//! ```
+//!
+//! A time is held against a *floor*: the sum of the bare primitives that SPEC.md demands
+//! for the work (`floors.rs`), measured in the same run, in short batches that take turns
+//! with the work (`clock.rs`). So a ratio means the same on another machine, and on one
+//! that is busy. Where the floor is another measurement, that one is taken in turns too.
+//! Nothing here is a test: the exit code is 0 whatever comes out.
+//!
+//! vodozemac is built by the first run that asks for `pair_100_vs_vodozemac`, as a process
+//! of its own (`benches/peers`); without its dependencies that figure is not measured.
+//!
+//! | figure | what is measured | floor |
+//! | --- | --- | --- |
+//! | `encrypt_100`, `decrypt_100`, `encrypt_1k`, `decrypt_1k` | `Session::encrypt`, `Envelope::decode` and `Session::decrypt` of so many bytes, in order, in one chain | primitives |
+//! | `pair_100_vs_vodozemac` | both of 100 bytes | the same by vodozemac's Olm |
+//! | `pingpong_100` | both of 100 bytes, sides taking turns: a Diffie-Hellman step each | primitives |
+//! | `initiate` | a bundle's bytes verified, a session begun, the first message encrypted | primitives |
+//! | `respond` | the first message's bytes taken for a session, and opened | primitives |
+//! | `reversed_1000` | a message of 1,000 that come in reverse | in order |
+//! | `loss_5pct` | a message where each twentieth is lost | in order |
+//! | `receive_10000_sessions` | a message found by its tag among 10,000 sessions, and opened | among ten |
+//! | `bytes_later_overhead` | an envelope beside its padded payload, at most | |
+//! | `bytes_first_over_16` | a first envelope beside 16 bytes of content | |
+//! | `bytes_session_record` | the largest record of a session in use | |
+//! | `pq_epoch_alternating`, `pq_epoch_alternating_loss20` | messages of both sides a post-quantum epoch, over 1,000 epochs | |
+
+mod clock;
+mod crowd;
+mod epochs;
+mod figure;
+mod floors;
+mod handshakes;
+mod messages;
+mod people;
+mod pingpong;
+mod primitives;
+mod sizes;
+mod vodozemac;
+
+use std::env;
+
+use figure::Figure;
+
+/// How to run.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    quick: bool,
+    /// All if empty.
+    names: Vec<String>,
+}
+
+impl Run {
+    /// Whether a figure was asked for.
+    fn wants(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
+    }
+
+    /// How many batches are measured of what takes so many.
+    fn rounds(&self, full: usize) -> usize {
+        if self.quick { full / 10 } else { full }
+    }
+
+    /// Over how many post-quantum epochs a mean is taken.
+    fn epochs(&self) -> u32 {
+        if self.quick { 100 } else { 1000 }
+    }
+}
+
+/// Measures some figures.
+type Measure = fn(&Run) -> Vec<Figure>;
+
+/// The figures, with what measures them.
+const MEASURES: [(&[&str], Measure); 11] = [
+    (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
+    (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
+    (&["pingpong_100"], pingpong::pingpong_100),
+    (&["initiate", "respond"], handshakes::both_sides),
+    (&["reversed_1000", "loss_5pct"], messages::disordered),
+    (&["receive_10000_sessions"], crowd::receive_10000_sessions),
+    (&["bytes_later_overhead"], sizes::later_overhead),
+    (&["bytes_first_over_16"], sizes::first_over_16),
+    (&["bytes_session_record"], sizes::session_record),
+    (&["pq_epoch_alternating"], epochs::alternating),
+    (&["pq_epoch_alternating_loss20"], epochs::with_losses),
+];
+
+fn main() {
+    let (mut run, mut json, mut floors) = (Run::default(), false, false);
+    for argument in env::args().skip(1) {
+        match argument.as_str() {
+            // Put there by cargo.
+            "--bench" => {}
+            "--quick" => run.quick = true,
+            "--json" => json = true,
+            "--floors" => floors = true,
+            name if MEASURES.iter().any(|(names, _)| names.contains(&name)) => {
+                run.names.push(argument);
+            }
+            other => eprintln!("no figure and no option: {other}"),
+        }
+    }
+    if run.quick {
+        eprintln!("quick: a tenth of the batches and of the epochs");
+    }
+    if !json {
+        println!("{}", Figure::head());
+    }
+    for (names, measure) in MEASURES {
+        if !names.iter().any(|name| run.wants(name)) {
+            continue;
+        }
+        for figure in measure(&run).iter().filter(|figure| run.wants(figure.name)) {
+            println!("{}", if json { figure.json() } else { figure.row() });
+            if let Some(explanation) = figure.explanation().filter(|_| floors && !json) {
+                println!("{explanation}");
+            }
+        }
+    }
+}
