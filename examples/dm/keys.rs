@@ -92,6 +92,8 @@ impl Keys {
             None => None,
             Some(id) => Some(self.find(id).ok_or(HandshakeError::UnknownPrekey)?),
         };
+        // There is but one signed prekey here. An app that replaces it every week finds the
+        // right one, and its record of handshakes, by `opening.prekeys().signed`.
         let responded = opening.respond(&self.signed, one_time, &self.replays)?;
         Session::accept(responded, message, now())
     }

@@ -59,7 +59,8 @@ pub(crate) enum Operation {
     Fetch = 2,
     /// Keep an envelope in the named mailbox.
     Put = 3,
-    /// Hand out the next envelope of the named mailbox.
+    /// Hand out the next envelope of the named mailbox, and forget it. (A real mailbox
+    /// forgets only what was acknowledged; here it counts among what the relay loses.)
     Take = 4,
 }
 

@@ -65,8 +65,8 @@ class DeviceList:
     signed: bytes
 
 
-def new_device(user: bytes) -> DeviceKeys:
-    address = Address(user, secrets.randbelow(2**32 - 1) + 1)
+def new_device(user: bytes, device: int | None = None) -> DeviceKeys:
+    address = Address(user, device or secrets.randbelow(2**32 - 1) + 1)
     return DeviceKeys(address, ed25519_pair(), ed25519_pair(), x25519_pair())
 
 

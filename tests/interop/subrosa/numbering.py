@@ -11,6 +11,8 @@ from .payload import Opened
 WINDOW = 1_000
 MAX_JUMP = 2**16
 MAX_GAPS = 1_000
+MAX_IDS = 16
+MAX_NUMBER = 2**48
 
 
 def short_id(message_id: bytes) -> int:
@@ -50,20 +52,25 @@ class Received:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What one device remembers of the numbers to and from another."""
+    """What one device remembers of the numbers to and from another.
 
-    sent: Mapping[int, bytes] = field(default_factory=dict)
+    `sent` has short ids, `latest` names what was sent last. `arrivals` counts new messages and
+    rises of `highest`, the last of which was number `raised`.
+    """
+
+    sent: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     sent_highest: int = 0
+    latest: tuple[int, int] = (0, 0)
     received: Mapping[int, Received] = field(default_factory=dict)
     highest: int = 0
     newest: tuple[int, int] = (0, 0)
     gaps: tuple[Gap, ...] = ()
     arrivals: int = 0
+    raised: int = 0
 
     def last(self) -> tuple[int, int]:
         """`last_seq` and `last_id` of a message sent now."""
-        newest = max(self.sent, default=0)
-        return (newest, short_id(self.sent[newest])) if newest else (0, 0)
+        return self.latest
 
     def seen(self) -> tuple[int, int]:
         """`seen_seq` and `seen_id`."""
@@ -72,8 +79,15 @@ class Numbers:
     def send(self, message_id: bytes) -> tuple["Numbers", int]:
         """One more numbered message."""
         seq = self.sent_highest + 1
-        sent = {s: i for s, i in self.sent.items() if s > seq - WINDOW}
-        return replace(self, sent={**sent, seq: message_id}, sent_highest=seq), seq
+        latest = (seq, short_id(message_id))
+        return replace(self._remember_sent(*latest), latest=latest), seq
+
+    def _remember_sent(self, seq: int, short: int) -> "Numbers":
+        highest = max(seq, self.sent_highest)
+        sent = {s: shorts for s, shorts in self.sent.items() if s > highest - WINDOW}
+        return replace(
+            self, sent={**sent, seq: (*sent.get(seq, ()), short)}, sent_highest=highest
+        )
 
     def receive(self, opened: Opened, since: int) -> tuple["Numbers", list[str]]:
         """A payload came in a session begun after `since` arrivals; the reports of PEER.md."""
@@ -96,34 +110,53 @@ class Numbers:
         known = self.received.get(seq)
         if known and message_id in known.ids:
             return self, ["repeated"]
-        in_gap = any(gap.has(seq) for gap in self.gaps)
-        if seq <= self.highest - WINDOW and not in_gap:
+        short = short_id(message_id)
+        behind = seq <= self.highest - WINDOW and not self._is_missing(seq, short)
+        if behind and since <= self.raised:
             return self, ["repeated"]
-        if seq > self.highest + MAX_JUMP:
-            return self, ["far-ahead"]
         if known:
             reports = ["peer-rolled-back"] if since <= known.arrival else []
-            ids = Received(known.arrival, known.ids + (message_id,))
+            ids = Received(known.arrival, (*known.ids, message_id)[:MAX_IDS])
             state = replace(self, received={**self.received, seq: ids})
             return state._close_gap(seq, message_id), reports
-        reports = []
-        state = self._close_gap(seq, message_id)
-        if seq > self.highest:
-            state, reports = state._raise_highest(seq, seq - 1)
+        state, reports = self._begin(seq)
+        if seq > state.highest + MAX_JUMP:
+            return self, ["far-ahead"]
+        if behind:
+            reports = ["far-behind"]
+        state = state._close_gap(seq, message_id)
+        if seq > state.highest:
+            state, more = state._raise_highest(seq, seq - 1)
+            reports += more
         received = dict(state.received)
         if seq > state.highest - WINDOW:
-            received[seq] = Received(self.arrivals, (message_id,))
-        newest = max(self.newest, (seq, short_id(message_id)), key=lambda named: named[0])
+            received[seq] = Received(state.arrivals, (message_id,))
+        newest = max(state.newest, (seq, short), key=lambda named: named[0])
         state = replace(
-            state, received=received, newest=newest, arrivals=self.arrivals + 1
+            state, received=received, newest=newest, arrivals=state.arrivals + 1
         )
         return state, reports
+
+    def _begin(self, seq: int) -> tuple["Numbers", list[str]]:
+        """Where nothing is known yet, counting begins with a first high number."""
+        if self.highest or not MAX_JUMP < seq <= MAX_NUMBER:
+            return self, []
+        return replace(self, highest=seq - 1), ["far-ahead"]
+
+    def _is_missing(self, seq: int, short: int) -> bool:
+        return any(gap.has(seq) and gap.short in (None, short) for gap in self.gaps)
 
     def _raise_highest(self, highest: int, gap_end: int) -> tuple["Numbers", list[str]]:
         """A new highest known number; from the old one to `gap_end` is a gap, if anything is."""
         first = self.highest + 1
         received = {s: ids for s, ids in self.received.items() if s > highest - WINDOW}
-        state = replace(self, highest=highest, received=received)
+        state = replace(
+            self,
+            highest=highest,
+            received=received,
+            raised=self.arrivals,
+            arrivals=self.arrivals + 1,
+        )
         return state._add_gap(Gap(first, gap_end)) if first <= gap_end else (state, [])
 
     def _add_gap(self, gap: Gap) -> tuple["Numbers", list[str]]:
@@ -137,22 +170,21 @@ class Numbers:
         known = self.received.get(seq)
         if known and known.has(short):
             return self, []
-        if seq <= self.highest - WINDOW or seq > self.highest + MAX_JUMP:
+        state, reports = self._begin(seq)
+        if seq <= state.highest - WINDOW or seq > state.highest + MAX_JUMP:
             return self, []
-        if seq > self.highest:
-            return self._raise_highest(seq, seq)
-        if any(gap.has(seq) and gap.short in (None, short) for gap in self.gaps):
+        if seq > state.highest:
+            state, more = state._raise_highest(seq, seq)
+            return state, reports + more
+        if self._is_missing(seq, short):
             return self, []
         return self._add_gap(Gap(seq, seq, short if known else None))
 
     def _hear_seen(self, seq: int, short: int) -> tuple["Numbers", list[str]]:
-        if seq > self.sent_highest + MAX_JUMP:
+        if seq > MAX_NUMBER or short in self.sent.get(seq, ()):
             return self, []
-        if seq > self.sent_highest:
-            return replace(self, sent_highest=seq), ["rolled-back"]
-        known = self.sent.get(seq)
-        if known is not None and short_id(known) != short:
-            return self, ["rolled-back"]
+        if seq > self.sent_highest or seq in self.sent:
+            return self._remember_sent(seq, short), ["rolled-back"]
         return self, []
 
     def _limit_gaps(self, reports: list[str]) -> tuple["Numbers", list[str]]:

@@ -9,6 +9,7 @@ from .protobuf import envelope as pb
 from .protobuf import parse
 
 ID_SIZE = 16
+SIGNATURE_SIZE = 64
 MAX_CONTENT = 65_536
 MIN_PADDED = 256
 ONE_SHARD_FIELD = 36
@@ -77,6 +78,8 @@ def decode(padded: bytes) -> Opened:
         hashes = (len(lists.own_hash), len(lists.their_hash))
         if message.control.HasField("lists") and hashes != (32, 32):
             raise ProtocolError(MALFORMED, "a hash has 32 bytes")
+        if lists.HasField("own_list") and len(lists.own_list.signature) != SIGNATURE_SIZE:
+            raise ProtocolError(MALFORMED, "a signature has 64 bytes")
         return Opened(message, b"", b"")
     if len(body) < ID_SIZE:
         raise ProtocolError(MALFORMED, "neither a body with an id nor control")

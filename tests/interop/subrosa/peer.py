@@ -36,7 +36,6 @@ from .prekeys import (
 from .protobuf import envelope as pb
 from .protobuf import parse
 from .session import (
-    GENERATION_JUMP,
     Delivery,
     Session,
     acceptable_generation,
@@ -58,7 +57,8 @@ class Contact:
 
     sessions: tuple[Session, ...] = ()
     numbers: Numbers = Numbers()
-    highest_generation: int | None = None
+    highest_generation: int = 0
+    met: bool = False
     to_answer: bytes = b""
 
     def update(self, session: Session) -> "Contact":
@@ -93,9 +93,9 @@ class Sent:
 class Peer:
     """A device in memory."""
 
-    def __init__(self, user: bytes, clock_ahead: int = 0) -> None:
-        self.clock_ahead = clock_ahead
-        self.keys: DeviceKeys = new_device(user)
+    def __init__(self, user: bytes, device: int | None = None) -> None:
+        self.clock_ahead = 0
+        self.keys: DeviceKeys = new_device(user, device)
         self.list: DeviceList = check_list(make_list(self.keys))
         self.signed_prekey = new_prekey(self.keys, SIGNED, self.now() + LIFETIME)
         self.prekeys: dict[bytes, PrivatePrekey] = {self.signed_prekey.id: self.signed_prekey}
@@ -215,7 +215,8 @@ class Peer:
         )
         if session is None:
             raise ProtocolError(USAGE, "nothing asks for an answer")
-        control = pb.Control(highest_generation=contact.highest_generation)
+        highest = max(contact.highest_generation, session.generation + 1)
+        control = pb.Control(highest_generation=highest)
         envelope = self._send_control(to, session, control)
         self.contacts[to] = replace(self.contacts[to], to_answer=b"")
         return envelope
@@ -252,9 +253,8 @@ class Peer:
             raise ProtocolError(USAGE, "no session with this device")
         return self.contacts[address]
 
-    @staticmethod
-    def _sending_session(contact: Contact) -> Session:
-        session = sending_session(contact.sessions)
+    def _sending_session(self, contact: Contact) -> Session:
+        session = sending_session(contact.sessions, self.now())
         if session is None:
             raise ProtocolError(USAGE, "no session to send in")
         return session
@@ -279,7 +279,7 @@ class Peer:
         kind = envelope.WhichOneof("kind")
         if kind == "message":
             sessions = [s for c in self.contacts.values() for s in c.sessions]
-            return self._receive_in(sessions, envelope.message)
+            return self._receive_in(sessions, envelope.message, with_handshake=False)
         if kind != "first_message":
             raise ProtocolError(MALFORMED, "an empty envelope")
         first = envelope.first_message
@@ -288,10 +288,12 @@ class Peer:
         for contact in self.contacts.values():
             for session in contact.sessions:
                 if session.handshake_id == handshake_id:
-                    return self._receive_in([session], first.message)
+                    return self._receive_in([session], first.message, with_handshake=True)
         return self._receive_handshake(first)
 
-    def _receive_in(self, sessions: list[Session], message: pb.Message) -> Event:
+    def _receive_in(
+        self, sessions: list[Session], message: pb.Message, with_handshake: bool
+    ) -> Event:
         check_message(message)
         now = self.now()
         head = split_head(message.head)
@@ -300,7 +302,8 @@ class Peer:
             if place:
                 contact = self.contacts[session.peer]
                 updated, delivery = session.receive(message, now, place)
-                return self._deliver(contact.update(updated), updated, delivery, [])
+                contact = contact.update(updated)
+                return self._deliver(contact, updated, delivery, with_handshake)
         raise ProtocolError(UNKNOWN, "no session has this tag")
 
     def _receive_handshake(self, first: pb.FirstMessage) -> Event:
@@ -314,7 +317,7 @@ class Peer:
             raise ProtocolError(REFUSED, "handshake: the newest list lacks this device")
         contact = self.contacts.get(result.initiator, Contact())
         highest = contact.highest_generation
-        if not acceptable_generation(result.generation, highest, now):
+        if not acceptable_generation(result.generation, highest, contact.met, now):
             raise ProtocolError(REFUSED, "handshake: generation too high")
         session = responded_session(result, first.handshake, now, contact.numbers.arrivals)
         try:
@@ -324,28 +327,35 @@ class Peer:
             session, delivery = session.receive(first.message, now, place)
         except ProtocolError as error:
             raise ProtocolError(REFUSED, error.text) from error
-        reports = []
         contact = replace(
             contact,
             sessions=add_session(contact.sessions, session),
-            highest_generation=max(result.generation, highest or 0),
+            highest_generation=max(result.generation, highest),
+            met=True,
         )
-        if self._sending_session(contact).generation > session.generation:
-            reports.append("answer")
-            contact = replace(contact, to_answer=session.handshake_id)
         self.lists[newest.user] = newest
         if result.one_time_prekey:
             del self.prekeys[result.one_time_prekey.id]
         else:
             record = self.replays.setdefault(result.signed_prekey.id, {})
             record[first.handshake.ephemeral] = session.handshake_id
-        return self._deliver(contact, session, delivery, reports)
+        return self._deliver(contact, session, delivery, with_handshake=True)
+
+    def _asks_for_answer(self, contact: Contact, session: Session) -> bool:
+        """Whether a message with a handshake, opened in this session, does so (section 5.6)."""
+        sending = self._sending_session(contact)
+        other = sending.handshake_id != session.handshake_id
+        return not session.initiator and other and sending.generation >= session.generation
 
     def _deliver(
-        self, contact: Contact, session: Session, delivery: Delivery, reports: list[str]
+        self, contact: Contact, session: Session, delivery: Delivery, with_handshake: bool
     ) -> Event:
         """The end of every receive that succeeded: all that it changed is put in place."""
         sender = session.peer
+        reports: list[str] = []
+        if with_handshake and self._asks_for_answer(contact, session):
+            reports = ["answer"]
+            contact = replace(contact, to_answer=session.handshake_id)
         if delivery.lost:
             reports = [*reports, f"lost:{delivery.lost}"]
         if delivery.rolled_back:
@@ -372,10 +382,12 @@ class Peer:
             self._hear_list(sender, control.lists)
         if not control.HasField("highest_generation"):
             return contact, []
-        generation, highest = control.highest_generation, contact.highest_generation or 0
-        if not highest < generation <= max(self.now(), highest) + GENERATION_JUMP:
+        generation, highest = control.highest_generation, contact.highest_generation
+        acceptable = acceptable_generation(generation, highest, contact.met, self.now())
+        if generation <= highest or not acceptable:
             return contact, []
-        return replace(contact, highest_generation=generation), ["initiate-again"]
+        contact = replace(contact, highest_generation=generation, met=True)
+        return contact, ["initiate-again"]
 
     def _hear_list(self, sender: Address, versions: pb.ListVersions) -> None:
         """Adopt a list given in-band; one that is refused changes nothing."""

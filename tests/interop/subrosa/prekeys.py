@@ -24,6 +24,7 @@ from .protobuf import parse
 
 MAX_DIRECTORY_ANSWER = 262_144
 MAX_PREKEY = 4096
+MAX_SIGNED_PREKEY = 4200
 LIFETIME = 90 * 24 * 3600
 SIGNED = pb.PREKEY_KIND_SIGNED
 ONE_TIME = pb.PREKEY_KIND_ONE_TIME
@@ -120,7 +121,7 @@ def make_bundle(
 def _check_prekey(
     user: bytes, device: ListedDevice, signed: pb.SignedPrekey, kind: int, now: int
 ) -> PublicPrekey:
-    if len(signed.prekey) > MAX_PREKEY:
+    if len(signed.prekey) > MAX_PREKEY or signed.ByteSize() > MAX_SIGNED_PREKEY:
         raise ProtocolError(REFUSED, "bundle: a prekey is too long")
     address = Address(user, device.device)
     part = signed_part(address, signed.prekey)

@@ -38,6 +38,7 @@ class Session:
     ratchet: Ratchet
     handshake_id: bytes
     generation: int
+    initiator: bool
     confirmed: bool
     replacement: bool
     started: int
@@ -45,16 +46,21 @@ class Session:
     last_used: int
     handshake: pb.Handshake | None = None
 
-    def rank(self) -> tuple[bool, int, bytes]:
+    def is_over(self, now: int) -> bool:
+        """Whether it is still in its first chain, and too late to send in it (4.4)."""
+        return self.handshake is not None and now - self.started > FIRST_CHAIN_LIFETIME
+
+    def rank(self, now: int) -> tuple[bool, bool, int, bytes]:
         """The order in which sessions are chosen for sending, the greatest first (5.6)."""
         inverted_ad = bytes(255 - byte for byte in self.ratchet.ad)
-        return self.confirmed or self.replacement, self.generation, inverted_ad
+        preferred = self.confirmed or self.replacement
+        return not self.is_over(now), preferred, self.generation, inverted_ad
 
     def send(
         self, encoded: bytes, now: int, random: Random = os.urandom
     ) -> tuple["Session", bytes]:
         """The session afterwards, and an encoded Envelope with this payload."""
-        if self.handshake and now - self.started > FIRST_CHAIN_LIFETIME:
+        if self.is_over(now):
             raise ProtocolError(USAGE, "the bundle of this session is too old to send")
         ratchet, head, sealed = self.ratchet.send(encoded, random)
         message = pb.Message(head=head, sealed=sealed)
@@ -73,7 +79,8 @@ class Session:
         decoded = None
         try:
             decoded = payload.decode(opened.padded)
-            ratchet = ratchet.take_shards(decoded.message.shards)
+            if place.header.pq_epoch == ratchet.epochs_mixed:
+                ratchet = ratchet.take_shards(decoded.message.shards)
         except ProtocolError as error:
             if error.word != MALFORMED:
                 raise
@@ -99,6 +106,7 @@ def initiated_session(
         ratchet=initiator_ratchet(result.keys, prekey),
         handshake_id=hs.id_of(result.handshake),
         generation=generation,
+        initiator=True,
         confirmed=False,
         replacement=replacement,
         started=now,
@@ -117,6 +125,7 @@ def responded_session(
         ratchet=responder_ratchet(result.keys, result.signed_prekey.x25519),
         handshake_id=hs.id_of(handshake),
         generation=result.generation,
+        initiator=False,
         confirmed=True,
         replacement=False,
         started=now,
@@ -125,32 +134,32 @@ def responded_session(
     )
 
 
-def sending_session(sessions: tuple[Session, ...]) -> Session | None:
+def sending_session(sessions: tuple[Session, ...], now: int) -> Session | None:
     """Which session sends (5.6)."""
-    return max(sessions, key=Session.rank, default=None)
+    return max(sessions, key=lambda session: session.rank(now), default=None)
 
 
 def live_sessions(sessions: tuple[Session, ...], now: int) -> tuple[Session, ...]:
     """The one that sends, and those used within 30 days."""
-    sending = sending_session(sessions)
+    sending = sending_session(sessions, now)
     return tuple(s for s in sessions if s is sending or now - s.last_used < IDLE_LIFETIME)
 
 
 def add_session(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
-    """With a ninth session, the last to be chosen for sending goes, never the new one."""
+    """With a ninth session, one that is not confirmed goes, else any; never the new one."""
     if len(sessions) >= MAX_SESSIONS:
-        worst = min(sessions, key=Session.rank)
+        worst = min(sessions, key=lambda session: (session.confirmed, session.generation))
         sessions = tuple(session for session in sessions if session is not worst)
     return sessions + (new,)
 
 
-def next_generation(highest: int | None, now: int) -> int:
+def next_generation(highest: int, now: int) -> int:
     """An initiator's generation."""
-    return now if highest is None else max(highest + 1, now)
+    return max(highest + 1, now)
 
 
-def acceptable_generation(generation: int, highest: int | None, now: int) -> bool:
-    """Whether a responder takes a handshake's generation."""
-    if highest is None:
+def acceptable_generation(generation: int, highest: int, met: bool, now: int) -> bool:
+    """Whether the peer's generation is plausible; `met` if an earlier one has been accepted."""
+    if not met:
         return generation < FIRST_GENERATION_LIMIT
     return generation <= max(now, highest) + GENERATION_JUMP
