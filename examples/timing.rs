@@ -22,7 +22,10 @@ use subrosa::{Timestamp, UserId};
 const INPUTS: usize = 20_000;
 
 /// Inputs in random order, about half of each class.
-fn inputs<T>(rng: &mut BenchRng, mut make: impl FnMut(&Class, &mut BenchRng) -> T) -> Vec<(Class, T)> {
+fn inputs<T>(
+    rng: &mut BenchRng,
+    mut make: impl FnMut(&Class, &mut BenchRng) -> T,
+) -> Vec<(Class, T)> {
     let input = |_| {
         let class = if rng.random() { Class::Left } else { Class::Right };
         let input = make(&class, rng);

@@ -174,8 +174,8 @@ impl Collector {
 
 /// Shards with their indices, from `first` on.
 fn run(first: u8, shards: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let indices = (0..SHARDS).cycle().skip(usize::from(first));
-    indices.zip(shards.chunks_exact(SHARD_LEN))
+    let shards = shards.chunks_exact(SHARD_LEN).enumerate();
+    shards.map(move |(number, shard)| ((usize::from(first) + number) % SHARDS, shard))
 }
 
 #[cfg(test)]
