@@ -18,7 +18,7 @@ from subrosa.identity import Address, device_entry_message, view
 from subrosa.numbering import short_id
 from subrosa.peer import Event, Peer, Sent
 from subrosa.primitives import GROUP_ORDER, KeyPair, sign
-from subrosa.session import GENERATION_JUMP
+from subrosa.session import FIRST_GENERATION_LIMIT, GENERATION_JUMP
 from subrosa.protobuf import envelope as pb
 from subrosa.protobuf import keys as pbk
 
@@ -377,18 +377,21 @@ def check_payloads(python: Peer, receiver: AnyPeer) -> str:
     deliver(python, receiver, b"begin")
     deliver(receiver, python, b"answer")
     highest = pb.Control(highest_generation=python.now() + 1_000)
+    lists = pb.ListVersions(own_hash=bytes(32), their_hash=bytes(32))
+    lists.own_list.signature = bytes(63)
     malformed: list[dict[str, object]] = [
         {"seq": 9, "body": bytes(17), "control": highest},
         {"last_seq": 9},
         {"seq": 9, "body": bytes(15)},
         {"control": pb.Control(lists=pb.ListVersions(own_version=2)), "seen_seq": 9},
+        {"control": pb.Control(lists=lists)},
     ]
     for fields in malformed:
         envelope = send_payload(python, to, **fields)
         expect_equal(receiver.receive(envelope).reports, ("malformed",), f"reports, {fields}")
         expect_error(errors.DUPLICATE, receiver, envelope, "a malformed one again")
     for control in (pb.Control(), pb.Control.FromString(b"\x78\x01")):
-        envelope = send_payload(python, to, control=control)
+        envelope = send_payload(python, to, seq=9, control=control)
         expect_equal(receiver.receive(envelope).reports, (), "reports, unknown control message")
     expect_equal(deliver(python, receiver, b"").reports, (), "reports afterwards")
 
@@ -422,6 +425,26 @@ def check_ids(python: Peer, receiver: AnyPeer) -> str:
     for number, (fields, reports) in enumerate(payloads):
         event = receiver.receive(send_payload(python, to, **fields))
         expect_equal(event.reports, reports, f"reports with payload {number}")
+    return ""
+
+
+def check_restored(python: Peer, receiver: AnyPeer) -> str:
+    """A restored device that counts anew is heard, and goes on above what the peer has."""
+    to = python.initiate(RUST, receiver.bundle(True))
+    first = bytes(16)
+    event = receiver.receive(send_payload(python, to, seq=70_000, body=first))
+    expect_equal(event.reports, ("far-ahead",), "reports with a first high number")
+    event = receiver.receive(send_payload(python, to, seq=1, body=first))
+    expect_equal(event.reports, ("repeated",), "reports with number 1 in the same session")
+    python.contacts.clear()
+    python.clock_ahead = 1_000
+    python.initiate(RUST, receiver.bundle(True))
+    event = deliver(python, receiver, b"restored")
+    expect_equal(event.reports, ("far-behind",), "reports with number 1 in a younger session")
+    event = deliver(receiver, python, b"")
+    expect_equal(event.reports, ("rolled-back",), "reports on the restored side")
+    expect_equal(python.send(to, b"").seq, 70_001, "the next number")
+    expect_equal(deliver(receiver, python, b"").reports, (), "reports afterwards")
     return ""
 
 
@@ -658,22 +681,50 @@ def check_small_order(python: Peer, rust: RemotePeer) -> str:
     return ""
 
 
-def check_identity(python: Peer, impostor: Peer, rust: RemotePeer) -> str:
-    """Another account key for a user who is known is refused."""
-    to = python.initiate(RUST, rust.bundle(True))
-    deliver(python, rust, b"")
-    impostor.initiate(RUST, rust.bundle(True))
-    sent = impostor.send(to, b"")
-    expect_error(errors.REFUSED, rust, sent.envelope, "a handshake with another account key")
-    expect_word(
-        (errors.REFUSED,),
-        lambda: rust.initiate(PYTHON, impostor.bundle(True)),
-        "a bundle with another account key",
-    )
+def check_identity(python: Peer, receiver: AnyPeer) -> str:
+    """Another account key is refused for a user who is known, and under the same address."""
+    to = python.initiate(RUST, receiver.bundle(True))
+    deliver(python, receiver, b"")
+    for device in (None, python.address.device):
+        impostor = Peer(PYTHON, device)
+        impostor.initiate(RUST, receiver.bundle(True))
+        sent = impostor.send(to, b"")
+        what = "another account key, " + ("the same address" if device else "another device")
+        expect_error(errors.REFUSED, receiver, sent.envelope, f"a handshake, {what}")
+        expect_word(
+            (errors.REFUSED,),
+            lambda impostor=impostor: receiver.initiate(PYTHON, impostor.bundle(True)),
+            f"a bundle, {what}",
+        )
+    deliver(receiver, python, b"to the one who is known")
     return ""
 
 
-def check_generation(python: Peer, rust: RemotePeer) -> str:
+def hear_generations(
+    python: Peer, receiver: AnyPeer, heard: list[tuple[int, tuple[str, ...]]]
+) -> None:
+    """Answers with these generations, and what the receiver reports with each."""
+    for generation, reports in heard:
+        control = pb.Control(highest_generation=generation)
+        event = receiver.receive(send_payload(python, receiver.address, control=control))
+        expect_equal(event.reports, reports, f"reports with generation {generation}")
+
+
+def check_first_answer(python: Peer, receiver: AnyPeer) -> str:
+    """While no generation of the peer's has been accepted, any answer below 2^34 is."""
+    receiver.initiate(PYTHON, python.bundle(True))
+    python.receive(receiver.send(python.address, b"").envelope)
+    heard = [
+        (FIRST_GENERATION_LIMIT, ()),
+        (FIRST_GENERATION_LIMIT - 1, ("initiate-again",)),
+        (FIRST_GENERATION_LIMIT + GENERATION_JUMP, ()),
+        (FIRST_GENERATION_LIMIT + GENERATION_JUMP - 1, ("initiate-again",)),
+    ]
+    hear_generations(python, receiver, heard)
+    return ""
+
+
+def check_generation(python: Peer, rust: AnyPeer) -> str:
     """A device that forgot all and whose clock is slow is told the highest generation."""
     python.clock_ahead = 1_000
     to = python.initiate(RUST, rust.bundle(True))
@@ -682,8 +733,9 @@ def check_generation(python: Peer, rust: RemotePeer) -> str:
     python.clock_ahead = 0
     python.contacts.clear()
     python.initiate(RUST, rust.bundle(True))
-    event = rust.receive(python.send(to, b"").envelope)
-    expect("answer" in event.reports, f"the peer reports {event.reports} and not `answer`")
+    for _ in range(2):
+        event = rust.receive(python.send(to, b"").envelope)
+        expect("answer" in event.reports, f"the peer reports {event.reports} and not `answer`")
     event = python.receive(rust.answer(python.address))
     expect("initiate-again" in event.reports, f"its answer gives {event.reports}")
     python.initiate(RUST, rust.bundle(True))
@@ -691,18 +743,13 @@ def check_generation(python: Peer, rust: RemotePeer) -> str:
     deliver(rust, python, b"in the newest session")
     expect_equal(python.status(to)[1:], (True, 2), "status on the Python side")
     highest = python.contacts[to].highest_generation
-    assert highest is not None
     heard = [
         (highest, ()),
         (highest + GENERATION_JUMP + 1, ()),
         (highest + 1, ("initiate-again",)),
         (highest + 1, ()),
     ]
-    for generation, reports in heard:
-        control = pb.Control(highest_generation=generation)
-        event = rust.receive(send_payload(python, to, control=control))
-        what = f"reports with generation {generation - highest} above the highest"
-        expect_equal(event.reports, reports, what)
+    hear_generations(python, rust, heard)
     return ""
 
 
@@ -783,20 +830,26 @@ def conversation_checks(path: str) -> list[Check]:
         found.append(
             (f"{name}, Rust to Python", with_peers(lambda p, r, check=check: check(r, p)))
         )
+    to_both: list[tuple[str, Callable[[Peer, AnyPeer], str]]] = [
+        ("payloads", check_payloads),
+        ("ids under one number", check_ids),
+        ("a device that was restored", check_restored),
+        ("another account key", check_identity),
+        ("generations", check_generation),
+        ("a first answer", check_first_answer),
+    ]
+    for name, check in to_both:
+        found.append((f"{name}, Python to Rust", with_peers(check)))
+        found.append(
+            (f"{name}, Python to Python", lambda check=check: check(Peer(PYTHON), Peer(RUST)))
+        )
     found += [
         ("far ahead in a chain", with_peers(check_far)),
         ("messages sent again", with_peers(check_sent_again)),
         ("rolled-back state", with_peers(check_rolled_back)),
         ("a chain closed too early", with_peers(check_short_chain)),
-        ("payloads", with_peers(check_payloads)),
-        ("ids under one number", with_peers(check_ids)),
         ("both initiate at once", with_peers(check_crossing)),
-        (
-            "another account key",
-            with_peers(lambda python, rust: check_identity(python, Peer(PYTHON), rust)),
-        ),
         ("points of small order", with_peers(check_small_order)),
-        ("generations", with_peers(check_generation)),
         ("device lists in-band", with_peers(check_lists)),
         ("the program itself", with_peers(check_program)),
     ]

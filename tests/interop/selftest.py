@@ -7,7 +7,7 @@ from checks import Check, Failure, expect, expect_equal, finish, run_checks
 from subrosa.errors import ProtocolError
 from subrosa.identity import Address
 from subrosa.peer import Peer
-from subrosa.session import IDLE_LIFETIME
+from subrosa.session import FIRST_CHAIN_LIFETIME, IDLE_LIFETIME
 
 ROUNDS = 400
 SEED = 7
@@ -102,11 +102,26 @@ def idle_sessions() -> str:
     return ""
 
 
+def first_chains() -> str:
+    """A session whose first chain is over leaves sending to one that was answered."""
+    alice, bob = Peer(b"alice"), Peer(b"bob")
+    to_bob = alice.initiate(b"bob", bob.bundle(True))
+    bob.receive(alice.send(to_bob, b"").envelope)
+    alice.receive(bob.send(alice.address, b"").envelope)
+    alice.initiate(b"bob", bob.bundle(True))
+    expect(not alice.status(to_bob)[1], "the newer session does not send")
+    alice.clock_ahead = FIRST_CHAIN_LIFETIME + 1
+    expect(alice.status(to_bob)[1], "the newer session sends after 14 days")
+    bob.receive(alice.send(to_bob, b"").envelope)
+    return ""
+
+
 def self_checks() -> list[Check]:
     return [
         ("two Python peers, one-time prekey", lambda: converse(one_time=True)),
         ("two Python peers, no one-time prekey", lambda: converse(one_time=False)),
         ("two Python peers, idle sessions", idle_sessions),
+        ("two Python peers, a first chain that is over", first_chains),
     ]
 
 
