@@ -434,6 +434,13 @@ def check_restored(python: Peer, receiver: AnyPeer) -> str:
     first = bytes(16)
     event = receiver.receive(send_payload(python, to, seq=70_000, body=first))
     expect_equal(event.reports, ("far-ahead",), "reports with a first high number")
+    event = receiver.receive(send_payload(python, to, body=bytes([1]) * 16, last_seq=69_999))
+    expect_equal(event.reports, (), "reports with `last` below the first high number")
+    other = Peer(b"other")
+    to_receiver = other.initiate(RUST, receiver.bundle(True))
+    for reports in (("far-ahead",), ()):
+        event = receiver.receive(send_payload(other, to_receiver, body=first, last_seq=70_000))
+        expect_equal(event.reports, reports, "reports with a first high `last`, then again")
     event = receiver.receive(send_payload(python, to, seq=1, body=first))
     expect_equal(event.reports, ("repeated",), "reports with number 1 in the same session")
     python.contacts.clear()

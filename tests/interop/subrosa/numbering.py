@@ -119,7 +119,7 @@ class Numbers:
             ids = Received(known.arrival, (*known.ids, message_id)[:MAX_IDS])
             state = replace(self, received={**self.received, seq: ids})
             return state._close_gap(seq, message_id), reports
-        state, reports = self._begin(seq)
+        state, reports = self._begin(seq, seq - 1)
         if seq > state.highest + MAX_JUMP:
             return self, ["far-ahead"]
         if behind:
@@ -137,11 +137,11 @@ class Numbers:
         )
         return state, reports
 
-    def _begin(self, seq: int) -> tuple["Numbers", list[str]]:
-        """Where nothing is known yet, counting begins with a first high number."""
+    def _begin(self, seq: int, highest: int) -> tuple["Numbers", list[str]]:
+        """Where nothing is known yet, a first high number makes `highest` known, without a gap."""
         if self.highest or not MAX_JUMP < seq <= MAX_NUMBER:
             return self, []
-        return replace(self, highest=seq - 1), ["far-ahead"]
+        return self._raise_highest(highest, 0)[0], ["far-ahead"]
 
     def _is_missing(self, seq: int, short: int) -> bool:
         return any(gap.has(seq) and gap.short in (None, short) for gap in self.gaps)
@@ -170,15 +170,16 @@ class Numbers:
         known = self.received.get(seq)
         if known and known.has(short):
             return self, []
-        state, reports = self._begin(seq)
-        if seq <= state.highest - WINDOW or seq > state.highest + MAX_JUMP:
+        state, reports = self._begin(seq, seq)
+        if reports:
+            return state, reports
+        if seq <= self.highest - WINDOW or seq > self.highest + MAX_JUMP:
             return self, []
-        if seq > state.highest:
-            state, more = state._raise_highest(seq, seq)
-            return state, reports + more
-        if self._is_missing(seq, short):
+        if seq > self.highest:
+            return self._raise_highest(seq, seq)
+        if not known or self._is_missing(seq, short):
             return self, []
-        return self._add_gap(Gap(seq, seq, short if known else None))
+        return self._add_gap(Gap(seq, seq, short))
 
     def _hear_seen(self, seq: int, short: int) -> tuple["Numbers", list[str]]:
         if seq > MAX_NUMBER or short in self.sent.get(seq, ()):
