@@ -109,3 +109,40 @@ fn the_own_address_is_refused_as_initiator() {
     let responded = opening.respond(&responder.signed, None, &ReplayRecord::new());
     assert_eq!(responded.unwrap_err(), HandshakeError::Refused);
 }
+
+#[test]
+fn a_device_begins_no_handshake_under_a_list_that_does_not_have_it() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let responder = Responder::new(&mut rng);
+    // The first and the last have the same number.
+    let [own, second, other] = [("alice", 30), ("alice", 31), ("carol", 30)].map(|(name, seed)| {
+        Device::generate(UserId::new(name).unwrap(), &mut ChaCha8Rng::seed_from_u64(seed))
+    });
+    assert_eq!(own.address().device, other.address().device);
+    let them = responder.verified();
+    let mut begin = |device: &Device, list: &DeviceList| {
+        initiate(device, list, &them, 1, responder.now, &mut rng).map(drop)
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let list = Account::create(&own, &mut rng).device_list().clone();
+    assert!(begin(&own, &list).is_ok());
+    assert_eq!(begin(&second, &list), Err(HandshakeError::NotListed));
+    assert_eq!(begin(&other, &list), Err(HandshakeError::NotListed));
+}
+
+#[test]
+fn expired_prekeys_begin_nothing() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let responder = Responder::new(&mut rng);
+    let device = Device::generate(UserId::new("alice").unwrap(), &mut rng);
+    let list = Account::create(&device, &mut rng).device_list().clone();
+    let them = responder.verified();
+    let at = them.signed.expires_at;
+    let second = std::time::Duration::from_secs(1);
+    let before = Timestamp::from_secs(at.as_secs() - 1);
+    assert!(initiate(&device, &list, &them, 1, before, &mut rng).is_ok());
+    for now in [at, at.after(second)] {
+        let begun = initiate(&device, &list, &them, 1, now, &mut rng);
+        assert_eq!(begun.map(drop), Err(HandshakeError::Expired));
+    }
+}

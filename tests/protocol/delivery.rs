@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use subrosa::Timestamp;
-use subrosa::session::{Content, DecryptError, KEPT_MESSAGES, MAX_KEPT_A_JUMP, MAX_PASSED_OVER};
+use subrosa::session::{
+    Content, DecryptError, EncryptError, KEPT_MESSAGES, MAX_CONTENT_LEN, MAX_KEPT_A_JUMP,
+    MAX_PASSED_OVER, PeerRow,
+};
 
-use crate::side::{Side, pair, text};
+use crate::protobuf::{Value, edit};
+use crate::side::{Side, load, pair, text};
 
 /// What happens next in a conversation. Numbers pick one of what is there.
 #[derive(Debug, Clone)]
@@ -340,4 +344,35 @@ fn a_device_restored_with_a_slow_clock_is_told_the_generation_and_takes_over() {
     // The old copy still lives somewhere: what it sends opens, in its own session.
     let envelope = initiator.send(b"from the old device").unwrap();
     responder.receive(&envelope).unwrap();
+}
+
+#[test]
+fn a_chain_ends_before_2_to_the_24_and_goes_on_when_the_peer_has_answered() {
+    let (mut initiator, mut responder) = pair(7);
+    let envelope = initiator.send(b"a chain has begun").unwrap();
+    responder.receive(&envelope).unwrap();
+    // As if the chain had come this far: its number is in the session's record.
+    let row = PeerRow::Session(initiator.peer().sessions()[0].id());
+    let session = edit(&initiator.rows[&row], &[10, 7], |chain| {
+        *chain.find(2) = Value::Varint((1 << 24) - 2);
+    });
+    initiator.rows.insert(row, session);
+    initiator.peer = Some(load(&initiator.rows));
+    initiator.send(b"the last one").unwrap();
+    let before = initiator.state();
+    assert_eq!(initiator.send(b"one too many").unwrap_err(), EncryptError::ChainFull);
+    assert!(initiator.state() == before);
+    let envelope = responder.send(b"answer").unwrap();
+    initiator.receive(&envelope).unwrap();
+    initiator.send(b"in a new chain").unwrap();
+}
+
+#[test]
+fn content_of_64_kib_passes_and_one_byte_more_is_refused() {
+    let (mut initiator, mut responder) = pair(8);
+    let content = vec![7; MAX_CONTENT_LEN];
+    let envelope = initiator.send(&content).unwrap();
+    assert_eq!(text(&responder.receive(&envelope).unwrap()), content);
+    let error = initiator.send(&[content.as_slice(), &[0]].concat()).unwrap_err();
+    assert_eq!(error, EncryptError::TooLong { limit: MAX_CONTENT_LEN });
 }
