@@ -96,3 +96,31 @@ impl ReplayRecord {
         self.seen.insert(ephemeral, id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: usize) -> [u8; 32] {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&u64::try_from(number).unwrap().to_be_bytes());
+        key
+    }
+
+    #[test]
+    fn a_record_fills_and_then_refuses_and_forgets_nothing() {
+        let mut record = ReplayRecord::new();
+        assert!(record.is_empty() && !record.is_filling());
+        for number in 0..MAX_REPLAY_ENTRIES {
+            assert_eq!(record.is_filling(), number >= 49_152);
+            assert_eq!(record.check(&key(number)), Ok(()));
+            record.insert(key(number), HandshakeId(key(number)));
+        }
+        assert_eq!((record.len(), record.is_empty()), (65_536, false));
+        assert_eq!(record.check(&key(MAX_REPLAY_ENTRIES)), Err(HandshakeError::RecordFull));
+        let loaded = ReplayRecord::from_record(&record.record()).unwrap();
+        for number in [0, 1, MAX_REPLAY_ENTRIES - 1] {
+            assert_eq!(loaded.check(&key(number)), Err(HandshakeError::Replayed));
+        }
+    }
+}
