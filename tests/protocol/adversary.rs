@@ -414,7 +414,12 @@ fn a_handshake_without_its_one_time_prekey_is_refused() {
     assert!(opening.prekeys().one_time.is_some());
     let responded = opening.respond(&responder.signed, None, &ReplayRecord::new());
     assert_eq!(responded.unwrap_err(), HandshakeError::UnknownPrekey);
-    // With another prekey of the same kind: not the one that was named.
+    // With another signed prekey, or another one-time prekey: not the one that was named.
+    let opening = Opening::receive(&responder.device, &key, handshake).unwrap();
+    let other = PrekeySecret::signed(&responder.device, responder.now, &mut responder.rng);
+    let one_time = responder.one_time.last();
+    let responded = opening.respond(&other, one_time, &ReplayRecord::new());
+    assert_eq!(responded.unwrap_err(), HandshakeError::UnknownPrekey);
     let opening = Opening::receive(&responder.device, &key, handshake).unwrap();
     let other = PrekeySecret::one_time(&responder.device, responder.now, &mut responder.rng);
     let responded = opening.respond(&responder.signed, Some(&other), &ReplayRecord::new());
