@@ -10,7 +10,7 @@
 //! | `x25519` | X25519 (RFC 7748) | `x25519-dalek` |
 //! | `ed25519` | Ed25519, strict (RFC 8032) | `ed25519-dalek` |
 //! | `mlkem` | ML-KEM-768 (FIPS 203) | `libcrux-ml-kem`, formally verified |
-//! | `kdf` | SHA-256, HMAC, HKDF (RFC 2104, RFC 5869) | `sha2`, `hmac`, `hkdf` |
+//! | `kdf` | SHA-256, HMAC, HKDF (RFC 2104, RFC 5869) | `sha2`, `hmac` |
 //! | `aead` | ChaCha20-Poly1305 (RFC 8439) | `libcrux-chacha20poly1305`, formally verified |
 //! | `mask` | XChaCha20 (draft-irtf-cfrg-xchacha) | `chacha20` |
 

@@ -10,7 +10,10 @@ use crate::address::DeviceId;
 use crate::crypto::{DhPublicKey, DhSecretKey, Encapsulated, Label, NonContributory, Secret};
 use crate::identity::{Device, DeviceList};
 use crate::timestamp::Timestamp;
-use crate::wire::{Handshake, Initiator};
+use crate::wire::{Handshake, Initiator, pad};
+
+/// In steps of so many bytes the length of a device list shows.
+const INITIATOR_BLOCK: usize = 512;
 
 /// A handshake that was begun: goes into a session, and in front of its first messages.
 pub struct Initiated {
@@ -121,7 +124,10 @@ pub(super) fn run(
         device_id: claim.device.get(),
         generation: claim.generation,
     };
-    let initiator = transcript.seal(&pad(initiator.encode())).ok_or(HandshakeError::Refused)?;
+    let mut initiator = initiator.encode();
+    let padded = (initiator.len() + 1).next_multiple_of(INITIATOR_BLOCK);
+    pad(&mut initiator, padded);
+    let initiator = transcript.seal(&initiator).ok_or(HandshakeError::Refused)?;
     // 10   MixKey(DH(initiator's identity key, signed prekey))
     let shared = prove(&them.signed.x25519).map_err(refused)?;
     transcript.mix_key(&[shared.expose()]);
@@ -137,11 +143,4 @@ pub(super) fn run(
         with_one_time_prekey: one_time.is_some(),
         bundle_fetched_at: them.fetched_at,
     })
-}
-
-/// Appends 0x80 and zero bytes up to a multiple of 512 (ISO/IEC 7816-4).
-fn pad(mut plaintext: Vec<u8>) -> Vec<u8> {
-    plaintext.push(0x80);
-    plaintext.resize(plaintext.len().next_multiple_of(512), 0);
-    plaintext
 }

@@ -14,7 +14,7 @@
 //! A device's duties: publish one signed prekey, and one-time prekeys up to
 //! [`ONE_TIME_PREKEYS`]; make a new signed prekey every week, and keep the old one with
 //! its [`ReplayRecord`] for 30 days; delete a one-time prekey with the write that keeps
-//! the session it made, or when it has expired; fill up when the directory runs low.
+//! the session it made, or 44 days after it has expired; fill up when the directory runs low.
 //!
 //! ```
 //! use subrosa::handshake::{DevicePrekeys, HandshakeError, PrekeyBundle, PrekeySecret};

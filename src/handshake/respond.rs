@@ -7,7 +7,7 @@ use super::{HandshakeError, HandshakeId, PrekeyId, PrekeySecret, ReplayRecord};
 use crate::address::{Address, DeviceId};
 use crate::crypto::{DhPublicKey, DhSecretKey, KemCiphertext, Label};
 use crate::identity::{AccountKey, Device, DeviceList, ListedDevice};
-use crate::wire::{Handshake, Initiator};
+use crate::wire::{Handshake, Initiator, unpad};
 
 /// Which of our prekeys a handshake used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,11 +174,4 @@ impl<'a> Opening<'a> {
             generation,
         })
     }
-}
-
-/// Takes off zero bytes and one 0x80.
-fn unpad(padded: &[u8]) -> Option<&[u8]> {
-    let end = padded.iter().rposition(|byte| *byte != 0)?;
-    let (content, marker) = padded.split_at_checked(end)?;
-    (marker.first() == Some(&0x80)).then_some(content)
 }

@@ -11,7 +11,9 @@ use crate::handshake::attacks::Responder;
 use crate::handshake::{Opening, ReplayRecord, initiate};
 use crate::identity::{Account, Device, View};
 use crate::ratchet::Log;
-use crate::wire::{DecodeError, Envelope, Message, MessageId, append_shards};
+use crate::wire::{
+    Control, DecodeError, Envelope, ListVersions, Message, MessageId, append_shards, pad,
+};
 
 fn say(session: &mut Session, content: &[u8], rng: &mut ChaCha8Rng, now: Timestamp) -> Envelope {
     let body = Body::Content { id: MessageId::generate(rng), content };
@@ -86,6 +88,37 @@ fn inject(session: &mut Session, payload: &[u8], rng: &mut ChaCha8Rng) -> Messag
 }
 
 #[test]
+fn a_damaged_control_message_never_panics_and_is_used_up() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let (mut hostile, mut session, now) = pair(&mut rng);
+    let list = Responder::new(&mut rng).account.device_list().clone();
+    let versions = ListVersions {
+        own_version: 1,
+        own_hash: *list.hash(),
+        their_version: 2,
+        their_hash: [9; 32],
+        own_list: Some(list.signed().clone()),
+    };
+    let body = Body::Control(Control::Lists(Box::new(versions)));
+    let outgoing = Outgoing { body, seq: 0, last: None, seen: None, view: View(3) };
+    let genuine = outgoing.to_payload().encode(padding::padded_len).to_vec();
+    let (mut malformed, mut lists) = (0, 0);
+    for bit in 0..genuine.len() * 8 {
+        let mut payload = genuine.clone();
+        payload[bit / 8] ^= 1 << (bit % 8);
+        pad(&mut payload, padding::padded_len(genuine.len()));
+        let message = inject(&mut hostile, &payload, &mut rng);
+        match session.decrypt(&message, now).unwrap().saved().content {
+            Content::Malformed(_) => malformed += 1,
+            Content::Control(Control::Lists(_)) => lists += 1,
+            _ => {}
+        }
+        assert_eq!(session.decrypt(&message, now).unwrap_err(), DecryptError::Duplicate);
+    }
+    assert!(malformed > 100 && lists > 100, "{malformed} malformed, {lists} lists");
+}
+
+#[test]
 fn a_hostile_payload_is_malformed_or_content_and_the_conversation_goes_on() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let (mut hostile, mut session, now) = pair(&mut rng);
@@ -93,7 +126,7 @@ fn a_hostile_payload_is_malformed_or_content_and_the_conversation_goes_on() {
     let outgoing = Outgoing { body, seq: 7, last: None, seen: None, view: View(3) };
     let mut genuine = outgoing.to_payload().encode(padding::padded_len).to_vec();
     append_shards(&mut genuine, &[[1, 0].as_slice(), &[9; 64]].concat());
-    padding::pad(&mut genuine, 256);
+    pad(&mut genuine, 256);
     let cut = (1..genuine.len()).map(|len| genuine[..len].to_vec());
     let flipped = (0..genuine.len() * 8).map(|bit| {
         let mut payload = genuine.clone();

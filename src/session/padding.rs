@@ -1,5 +1,5 @@
 //! Size classes: what a length may betray (SPEC.md, section 7.1; Padmé from PURBs,
-//! Nikitin et al. 2019; ISO/IEC 7816-4).
+//! Nikitin et al. 2019). How padding is marked is `wire::padding`.
 
 /// The smallest class, in bytes.
 ///
@@ -34,19 +34,6 @@ pub(crate) fn shards_that_fit(length: usize, padded: usize) -> usize {
     if count <= 3 { count } else { (room - (1 + 2 + 2)) / 32 }
 }
 
-/// Pads in place.
-pub(crate) fn pad(payload: &mut Vec<u8>, padded: usize) {
-    payload.push(0x80);
-    payload.resize(padded.max(payload.len()), 0);
-}
-
-/// The payload without its padding; `None` if it is not padded.
-pub(crate) fn unpad(padded: &[u8]) -> Option<&[u8]> {
-    let end = padded.iter().rposition(|byte| *byte != 0)?;
-    let (payload, marker) = padded.split_at_checked(end)?;
-    (marker.first() == Some(&0x80)).then_some(payload)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,16 +61,5 @@ mod tests {
             assert!(padded >= length + ROOM_FOR_A_SHARD + MARKER);
             assert!(padded * 8 <= (length + ROOM_FOR_A_SHARD + MARKER) * 9);
         }
-    }
-
-    #[test]
-    fn padding_comes_off_again() {
-        for content in [&b""[..], b"x", b"ends in zeros\0\0", b"ends in \x80"] {
-            let mut payload = content.to_vec();
-            pad(&mut payload, 256);
-            assert_eq!(unpad(&payload), Some(content));
-        }
-        assert_eq!(unpad(&[0; 256]), None);
-        assert_eq!(unpad(b"no marker"), None);
     }
 }

@@ -15,7 +15,9 @@ use crate::handshake::{HandshakeError, HandshakeId, Initiated, PrekeyId, ReplayR
 use crate::identity::DeviceList;
 use crate::ratchet::{Head, Log, OpenError, Ratchet, Recognised, RowKey, SendError, Tag};
 use crate::timestamp::Timestamp;
-use crate::wire::{DecodeError, Envelope, Handshake, Message, Payload, append_shards, stored};
+use crate::wire::{
+    DecodeError, Envelope, Handshake, Message, Payload, append_shards, pad, stored, unpad,
+};
 
 /// How long after its bundle was fetched an initiator uses a first chain.
 ///
@@ -211,7 +213,7 @@ impl Session {
         let padded = padding::padded_len(payload.len());
         let shards = self.ratchet.shards(padding::shards_that_fit(payload.len(), padded));
         append_shards(&mut payload, &shards);
-        padding::pad(&mut payload, padded);
+        pad(&mut payload, padded);
         let (head, sealed) = self.ratchet.seal(&payload, rng).ok_or(EncryptError::NoPeerKey)?;
         let message = Message { head: head.to_bytes(), sealed };
         let envelope = match &self.pending {
@@ -253,9 +255,8 @@ impl Session {
         )?;
         let (padded, step) = opened.into_parts();
         // From here on the message is the peer's own: whatever it says, its key is used up.
-        let payload = padding::unpad(&padded)
-            .ok_or(DecodeError::Malformed("padding"))
-            .and_then(Payload::decode);
+        let payload =
+            unpad(&padded).ok_or(DecodeError::Malformed("padding")).and_then(Payload::decode);
         let (mut received, shards) = Received::from_payload(payload);
         let mut log = Log::default();
         let applied = self.ratchet.apply(step, &shards, now, &mut log);

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{hex, model};
-use crate::session::padding::{pad, padded_len, shards_that_fit, unpad};
+use crate::session::padding::{padded_len, shards_that_fit};
+use crate::wire::{pad, unpad};
 
 pub(super) fn vectors() -> Value {
     let payloads = [&b""[..], b"payload", b"ends in zeros\0\0", b"ends in \x80"];

@@ -137,8 +137,10 @@ fn damaged_records_never_panic() {
     let mut other = Side::new("carol", 5);
     other.initiate(&UserId::new("bob").unwrap(), &bundle);
     let first = other.send(b"noted").unwrap();
-    responder.receive(&first).unwrap_err();
-    for bytes in damaged(&responder.replays.record()) {
+    let mut stranger = Side::new("bob", 2);
+    stranger.receive(&first).unwrap();
+    assert_eq!(stranger.replays.len(), 1);
+    for bytes in damaged(&stranger.replays.record()) {
         let _ = ReplayRecord::from_record(&bytes);
     }
     for side in [&mut initiator, &mut responder] {
