@@ -21,11 +21,12 @@ pub struct Delivered {
     /// The highest numbered message that the sender has from us. Not a receipt: lower
     /// ones may still be missing.
     pub seen: Option<Mark>,
-    /// Which device lists the sender goes by (of no meaning if the content is malformed). If this is not
-    /// `View::new(their_list, our_list)`, one side is behind: send
-    /// [`Control::Lists`](crate::wire::Control::Lists) (SPEC.md, section 3.4).
+    /// Which device lists the sender goes by; of no meaning if the content is
+    /// malformed. If this is not `View::new(their_list, our_list)`, one side is behind:
+    /// send [`Control::Lists`](crate::wire::Control::Lists) (SPEC.md, section 3.4).
     pub view: View,
-    /// What the numbers showed that is new; [`Peer::gaps`](super::Peer::gaps) has all that is missing.
+    /// What the numbers showed that is new; [`Peer::gaps`](super::Peer::gaps) has all
+    /// that is missing.
     pub numbers: Vec<NumberReport>,
     /// How many messages of this session this one showed to be lost for ever, because
     /// more were passed over than keys are kept for. Those that come later than that are
@@ -33,8 +34,9 @@ pub struct Delivered {
     pub lost: u32,
     /// The session showed that the peer was rolled back.
     pub peer_rolled_back: bool,
-    /// The peer began a session with a generation below the one that we send in, as
-    /// after a restore: to be sent with [`Peer::answer`](super::Peer::answer).
+    /// The peer still sends its handshake, in a session with a generation that is not
+    /// above the one that we send in, as after a restore: to be sent with
+    /// [`Peer::answer`](super::Peer::answer). Else it may never hear from us.
     pub answer: Option<Answer>,
     /// The peer says that it knows a generation that we do not have: initiate again.
     pub initiate_again: bool,

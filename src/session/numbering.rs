@@ -171,7 +171,7 @@ impl Numbering {
 
     fn receive(&mut self, seq: u64, id: MessageId, arrived: &Arrived, outcome: &mut Numbered) {
         if self.highest == 0 {
-            self.begin(seq, seq.saturating_sub(1), &mut outcome.reports);
+            self.begin(seq, seq.saturating_sub(1), arrived, outcome);
         }
         let entry = ReceivedId { id, ordinal: arrived.newest_session };
         let known = self.received.get(&seq);
@@ -213,10 +213,11 @@ impl Numbering {
 
     /// If a first number is far ahead, counting begins with `highest`: the peer knows us,
     /// and this side has lost its state.
-    fn begin(&mut self, seq: u64, highest: u64, reports: &mut Vec<NumberReport>) {
+    fn begin(&mut self, seq: u64, highest: u64, arrived: &Arrived, outcome: &mut Numbered) {
         if (MAX_NUMBER_JUMP + 1..=MAX_NUMBER).contains(&seq) {
             self.highest = highest;
-            reports.push(NumberReport::FarAhead);
+            self.raised_in = arrived.newest_session;
+            outcome.reports.push(NumberReport::FarAhead);
         }
     }
 
@@ -236,7 +237,7 @@ impl Numbering {
     fn check_last(&mut self, last: Mark, arrived: &Arrived, outcome: &mut Numbered) {
         let Mark { seq, id } = last;
         if self.highest == 0 {
-            self.begin(seq, seq, &mut outcome.reports);
+            self.begin(seq, seq, arrived, outcome);
         }
         if seq > self.highest {
             if seq <= self.highest.saturating_add(MAX_NUMBER_JUMP) {

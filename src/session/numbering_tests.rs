@@ -113,3 +113,12 @@ fn a_peer_that_counts_anew_in_a_new_session_is_heard_and_learns_where_it_was() {
         assert_eq!(restored.next().0, highest + 1);
     }
 }
+
+#[test]
+fn counting_that_begins_with_a_mark_alone_counts_as_a_rise() {
+    let mut numbering = Numbering::default();
+    let last = Some(Mark { seq: 70_000, id: id(70_000).short() });
+    let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
+    assert_eq!(numbering.arrived(arrived).reports, [NumberReport::FarAhead]);
+    assert!(arrive(&mut numbering, 1, id(1)).repeated, "not far behind: no session is younger");
+}
