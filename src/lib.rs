@@ -58,6 +58,7 @@ pub mod handshake;
 pub mod identity;
 mod ratchet;
 pub mod session;
+pub mod store;
 mod timestamp;
 #[cfg(test)]
 mod vectors;

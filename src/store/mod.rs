@@ -1,0 +1,182 @@
+//! Where an account's state is kept: one trait of four methods, and one write.
+//!
+//! A store is a set of tables; a table maps keys to values, both bytes. All that the
+//! messenger ever keeps is in there, and all that one of its steps
+//! changes goes there in a single [`Store::commit`], or not at all.
+//!
+//! # Security
+//!
+//! What is stored is secret: keys, and messages on their way. A store must be durable
+//! before `commit` returns, and must refuse a commit that was made from an older
+//! revision. A store that forgets a commit, or takes two made from one revision, makes a
+//! device say two different things under one message number.
+
+mod changes;
+
+pub use changes::{Changes, Write};
+
+use std::error::Error;
+use std::sync::Arc;
+
+/// One account's rows.
+///
+/// Blocking; shared between threads; may be open in several processes at once. It is
+/// object-safe.
+pub trait Store: Send + Sync + 'static {
+    /// The value at `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the storage fails; a missing row is `None`.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The first `limit` rows whose key is `from` or above, in the order of their bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the storage fails.
+    fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError>;
+
+    /// The revision of the last commit; [`Revision::EMPTY`] if there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the storage fails.
+    fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// If the revision is still `expected`: writes all of `changes`, and
+    /// [`Changes::revision`] as the new revision, durably; else nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the storage fails. Then all may have been written, or nothing,
+    /// but never a part: the library asks for the revision to find out.
+    fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError>;
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Commit {
+    /// Everything is written.
+    Done,
+    /// Somebody else committed first; nothing is written.
+    Conflict,
+}
+
+/// Why a store could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The storage does not work at the moment; the same call may work later.
+    #[error("the store is not available")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The storage is damaged, or not opened with the right key.
+    #[error("the store is damaged, or this is not its key")]
+    Corrupt(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// A table of a store, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table(pub(crate) u8);
+
+impl Table {
+    /// Its number; the same in every later version.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// A row of a table.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value; secret.
+    pub value: Vec<u8>,
+}
+
+impl Row {
+    /// A row with this key and value.
+    #[must_use]
+    pub fn new(key: Vec<u8>, value: Vec<u8>) -> Self {
+        Self { key, value }
+    }
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row({} bytes)", self.value.len())
+    }
+}
+
+/// Names a state of a store: a counter, and random bytes that no other state shares.
+///
+/// A store keeps the 24 bytes as they are and compares them whole; it makes none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Revision([u8; 24]);
+
+impl Revision {
+    /// That of a store in which nothing was ever written.
+    pub const EMPTY: Self = Self([0; 24]);
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 24] {
+        &self.0
+    }
+
+    /// The revision with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 24]) -> Self {
+        Self(bytes)
+    }
+
+    /// One that follows this one, with these random bytes.
+    pub(crate) fn next(self, random: [u8; 16]) -> Self {
+        let (counter, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        let counter = u64::from_be_bytes(*counter).saturating_add(1);
+        let mut bytes = [0; 24];
+        let (head, tail) = bytes.split_at_mut(8);
+        head.copy_from_slice(&counter.to_be_bytes());
+        tail.copy_from_slice(&random);
+        Self(bytes)
+    }
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).get(table, key)
+    }
+
+    fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        (**self).scan(table, from, limit)
+    }
+
+    fn revision(&self) -> Result<Revision, StoreError> {
+        (**self).revision()
+    }
+
+    fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
+        (**self).commit(expected, changes)
+    }
+}
+
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).get(table, key)
+    }
+
+    fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        (**self).scan(table, from, limit)
+    }
+
+    fn revision(&self) -> Result<Revision, StoreError> {
+        (**self).revision()
+    }
+
+    fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
+        (**self).commit(expected, changes)
+    }
+}
