@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const LAYERS: [&str; 9] = [
+const LAYERS: [&str; 10] = [
     "address",
     "timestamp",
     "crypto",
+    "store",
     "wire",
     "identity",
     "handshake",

@@ -12,8 +12,10 @@
 //! device say two different things under one message number.
 
 mod changes;
+mod memory;
 
 pub use changes::{Changes, Write};
+pub use memory::MemoryStore;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -52,6 +54,18 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`] if the storage fails. Then all may have been written, or nothing,
     /// but never a part: the library asks for the revision to find out.
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError>;
+
+    /// Called now and then, when there is time: get rid of remains of overwritten
+    /// values.
+    ///
+    /// What a store has nothing to do for need not be written: it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the storage fails; rows are as they were in any case.
+    fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// What became of a commit.
@@ -161,6 +175,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
         (**self).commit(expected, changes)
     }
+
+    fn tidy(&self) -> Result<(), StoreError> {
+        (**self).tidy()
+    }
 }
 
 impl<S: Store + ?Sized> Store for Arc<S> {
@@ -178,5 +196,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
         (**self).commit(expected, changes)
+    }
+
+    fn tidy(&self) -> Result<(), StoreError> {
+        (**self).tidy()
     }
 }
