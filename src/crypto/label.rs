@@ -1,22 +1,25 @@
-//! Every label of the protocol, in one table (SPEC.md, section 2.3).
+//! Every label of the protocol, in one table (SPEC.md, section 2.3), and those of what
+//! is stored sealed, which no other implementation ever sees.
 
 /// The purpose of a derivation, a hash or a signature. No two purposes share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Label(&'static str);
 
 macro_rules! labels {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+    ($(#[$all_doc:meta])* $all:ident: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         impl Label {
             $($(#[$doc])* pub(crate) const $name: Self = Self(concat!("subrosa/1 ", $text));)*
 
-            /// All of them.
+            $(#[$all_doc])*
             #[cfg(test)]
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$name),*];
+            pub(crate) const $all: &'static [Self] = &[$(Self::$name),*];
         }
     };
 }
 
 labels! {
+    /// All of the protocol.
+    ALL:
     /// The start of every handshake's transcript (5.2).
     SUITE = "X25519 Ed25519 ML-KEM-768 SHA-256 ChaCha20-Poly1305";
     /// A device's proof that it agrees to be listed (3.2).
@@ -51,6 +54,17 @@ labels! {
     PQ_SECRET = "pq secret";
 }
 
+labels! {
+    /// All of an encrypted store.
+    STORED:
+    /// The key that wraps a store's own key, from the key or passphrase given for it.
+    STORE_WRAP = "store wrap";
+    /// The key under which rows are named, from the store's own key.
+    STORE_NAME = "store name";
+    /// The key under which values are sealed, from the store's own key.
+    STORE_VALUE = "store value";
+}
+
 impl Label {
     /// Its bytes.
     #[inline]
@@ -73,8 +87,9 @@ mod tests {
 
     #[test]
     fn labels_are_distinct_and_none_is_the_start_of_another_with_its_terminator() {
-        let distinct: HashSet<_> = Label::ALL.iter().map(|label| label.as_bytes()).collect();
-        assert_eq!(distinct.len(), Label::ALL.len());
+        let all = || Label::ALL.iter().chain(Label::STORED);
+        let distinct: HashSet<_> = all().map(|label| label.as_bytes()).collect();
+        assert_eq!(distinct.len(), all().count());
         assert!(distinct.iter().all(|label| !label.contains(&0)));
     }
 }

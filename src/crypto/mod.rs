@@ -13,19 +13,25 @@
 //! | `kdf` | SHA-256, HMAC, HKDF (RFC 2104, RFC 5869) | `sha2`, `hmac` |
 //! | `aead` | ChaCha20-Poly1305 (RFC 8439) | `libcrux-chacha20poly1305`, formally verified |
 //! | `mask` | XChaCha20 (draft-irtf-cfrg-xchacha) | `chacha20` |
+//! | `at_rest` | XChaCha20-Poly1305 (the same draft) | `chacha20poly1305` |
+//! | `passphrase` | Argon2id (RFC 9106) | `argon2` |
 
 mod aead;
+mod at_rest;
 mod ed25519;
 mod kdf;
 mod label;
 mod mask;
 mod mlkem;
+#[cfg(feature = "passphrase")]
+mod passphrase;
 mod secret;
 #[cfg(test)]
 mod wycheproof;
 mod x25519;
 
-pub(crate) use aead::{open, seal};
+pub(crate) use aead::{OpenFailed, open, seal};
+pub(crate) use at_rest::{AT_REST_NONCE_LEN, open_at_rest, seal_at_rest};
 pub(crate) use ed25519::{Signature, SigningKey, VerifyingKey};
 pub(crate) use kdf::{
     ChainStep, HmacKey, chain_step, expand, hkdf, hmac_parts, hmac_tag, sha256, with_expanded,
@@ -33,6 +39,8 @@ pub(crate) use kdf::{
 pub(crate) use label::Label;
 pub(crate) use mask::mask;
 pub(crate) use mlkem::{CIPHERTEXT_LEN, Encapsulated, KemCiphertext, KemPublicKey, KemSecretKey};
+#[cfg(feature = "passphrase")]
+pub(crate) use passphrase::{PassphraseFailed, stretch};
 pub(crate) use secret::{Secret, SecretBytes};
 pub(crate) use x25519::{DhPublicKey, DhSecretKey, NonContributory};
 

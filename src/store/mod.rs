@@ -12,9 +12,19 @@
 //! device say two different things under one message number.
 
 mod changes;
+#[cfg(any(test, feature = "testing"))]
+mod conformance;
+#[cfg(any(test, feature = "testing"))]
+mod failing;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 pub use changes::{Changes, Write};
+#[cfg(any(test, feature = "testing"))]
+pub use conformance::check_store;
+#[cfg(any(test, feature = "testing"))]
+pub use failing::{FailingStore, Failure};
 pub use memory::MemoryStore;
 
 use std::error::Error;
