@@ -19,7 +19,8 @@ const LAYERS: [&str; 10] = [
 ];
 
 /// Outside crates, and the only layers that may name them.
-const PLACES: [(&str, &[&str]); 11] = [
+const PLACES: [(&str, &[&str]); 14] = [
+    ("argon2", &["crypto"]),
     ("chacha20", &["crypto"]),
     ("chacha20poly1305", &["crypto"]),
     ("ed25519_dalek", &["crypto"]),
@@ -30,7 +31,9 @@ const PLACES: [(&str, &[&str]); 11] = [
     ("sha2", &["crypto"]),
     ("x25519_dalek", &["crypto"]),
     ("prost", &["wire"]),
+    ("rand", &["store"]),
     ("reed_solomon_erasure", &["ratchet"]),
+    ("rusqlite", &["store"]),
 ];
 
 struct Source {
@@ -48,6 +51,7 @@ fn is_test_only(path: &Path) -> bool {
     name == "attacks"
         || name == "wycheproof"
         || path.components().any(|c| c.as_os_str() == "vectors")
+        || path.ends_with("store/tests")
 }
 
 fn collect(folder: &Path, layer: Option<usize>, sources: &mut Vec<Source>) {
@@ -64,7 +68,7 @@ fn collect(folder: &Path, layer: Option<usize>, sources: &mut Vec<Source>) {
         } else {
             let code = fs::read_to_string(&path).unwrap();
             // Inline tests stand at the end of a file and may look up.
-            let code = code.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
             let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
             let code = lines.collect::<Vec<_>>().join("\n");
             sources.push(Source { layer, path, code });

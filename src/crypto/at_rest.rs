@@ -6,7 +6,8 @@
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit, Tag, XChaCha20Poly1305};
 
-use super::{OpenFailed, Secret, SecretBytes};
+use super::aead::OpenFailed;
+use super::{Secret, SecretBytes};
 
 /// Bytes of a nonce, which stands in front of what it sealed.
 pub(crate) const AT_REST_NONCE_LEN: usize = 24;

@@ -30,7 +30,7 @@ mod secret;
 mod wycheproof;
 mod x25519;
 
-pub(crate) use aead::{OpenFailed, open, seal};
+pub(crate) use aead::{open, seal};
 pub(crate) use at_rest::{AT_REST_NONCE_LEN, open_at_rest, seal_at_rest};
 pub(crate) use ed25519::{Signature, SigningKey, VerifyingKey};
 pub(crate) use kdf::{
@@ -40,7 +40,7 @@ pub(crate) use label::Label;
 pub(crate) use mask::mask;
 pub(crate) use mlkem::{CIPHERTEXT_LEN, Encapsulated, KemCiphertext, KemPublicKey, KemSecretKey};
 #[cfg(feature = "passphrase")]
-pub(crate) use passphrase::{PassphraseFailed, stretch};
+pub(crate) use passphrase::stretch;
 pub(crate) use secret::{Secret, SecretBytes};
 pub(crate) use x25519::{DhPublicKey, DhSecretKey, NonContributory};
 

@@ -4,6 +4,76 @@
 //! messenger ever keeps is in there, and all that one of its steps
 //! changes goes there in a single [`Store::commit`], or not at all.
 //!
+//! | store | where |
+//! | --- | --- |
+//! | [`MemoryStore`] | in memory |
+//! | `SqliteStore` | in one SQLite file (feature `sqlite`, on by default) |
+//! | [`EncryptedStore`] | in any other store, encrypted |
+//!
+//! ```
+//! use subrosa::store::{EncryptedStore, MemoryStore, Revision, Store, StoreKey};
+//!
+//! let place = MemoryStore::new();
+//! // From the system's key store; or `StoreKey::from_passphrase`.
+//! let key = StoreKey::from_bytes([7; 32]);
+//! let store = EncryptedStore::open(place, key)?;
+//! assert_eq!(store.revision()?, Revision::EMPTY);
+//! # Ok::<(), subrosa::store::StoreError>(())
+//! ```
+//!
+//! # A store of your own
+//!
+//! Anything that can replace some rows in one transaction will do. What it has to get
+//! right is tried out by `check_store` (feature `testing`), and `FailingStore` lets
+//! any of its operations fail.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::Mutex;
+//!
+//! use subrosa::store::{Changes, Commit, Revision, Row, Store, StoreError, Table, Write};
+//!
+//! type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+//!
+//! struct MapStore(Mutex<(Revision, Rows)>);
+//!
+//! impl Store for MapStore {
+//!     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+//!         Ok(self.0.lock().unwrap().1.get(&(table, key.to_vec())).cloned())
+//!     }
+//!
+//!     fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+//!         let state = self.0.lock().unwrap();
+//!         let rows = state.1.range((table, from.to_vec())..);
+//!         let rows = rows.take_while(|((of, _), _)| *of == table).take(limit);
+//!         Ok(rows.map(|((_, key), value)| Row::new(key.clone(), value.clone())).collect())
+//!     }
+//!
+//!     fn revision(&self) -> Result<Revision, StoreError> {
+//!         Ok(self.0.lock().unwrap().0)
+//!     }
+//!
+//!     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
+//!         let mut state = self.0.lock().unwrap();
+//!         if state.0 != expected {
+//!             return Ok(Commit::Conflict);
+//!         }
+//!         state.0 = changes.revision();
+//!         for write in changes.writes() {
+//!             match write {
+//!                 Write::Put { table, key, value } => {
+//!                     state.1.insert((table, key.to_vec()), value.to_vec());
+//!                 }
+//!                 Write::Delete { table, key } => {
+//!                     state.1.remove(&(table, key.to_vec()));
+//!                 }
+//!             }
+//!         }
+//!         Ok(Commit::Done)
+//!     }
+//! }
+//! ```
+//!
 //! # Security
 //!
 //! What is stored is secret: keys, and messages on their way. A store must be durable
@@ -14,18 +84,26 @@
 mod changes;
 #[cfg(any(test, feature = "testing"))]
 mod conformance;
+mod encrypted;
 #[cfg(any(test, feature = "testing"))]
 mod failing;
 mod memory;
+mod sealing;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 #[cfg(test)]
 mod tests;
 
 pub use changes::{Changes, Write};
 #[cfg(any(test, feature = "testing"))]
 pub use conformance::check_store;
+pub use encrypted::EncryptedStore;
 #[cfg(any(test, feature = "testing"))]
 pub use failing::{FailingStore, Failure};
 pub use memory::MemoryStore;
+pub use sealing::StoreKey;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 use std::error::Error;
 use std::sync::Arc;
