@@ -1,5 +1,6 @@
 //! Encryption at rest, around any store.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Bound;
@@ -195,12 +196,12 @@ impl EncryptedStore {
         if index.revision != revision {
             *index = Index::new(revision);
         }
-        if !index.tables.contains_key(&table) {
+        if let Entry::Vacant(entry) = index.tables.entry(table) {
             let gathered = self.gather(&keys, table)?;
             if self.inner.revision()? != revision {
                 return Ok(None);
             }
-            index.tables.insert(table, gathered);
+            entry.insert(gathered);
         }
         let mut rows = Vec::new();
         let known =

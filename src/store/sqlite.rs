@@ -36,15 +36,16 @@ const SCHEMA_1: &str = "
     INSERT INTO state (id, revision, tidied) VALUES (0, zeroblob(24), zeroblob(24));
 ";
 
-/// How long SQLite itself waits for another connection.
-const BUSY: Duration = Duration::from_secs(10);
-
-/// How long a call waits in all before it gives up: longer than any commit takes on any
-/// disk, shorter than a user would wait.
+/// How long a call waits for other connections before it gives up: longer than any
+/// commit takes on any disk.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Pause before what SQLite gave up at once (to avoid a deadlock) is tried again.
-const PAUSE: Duration = Duration::from_millis(3);
+/// Pause before it is tried again whether the other connection is done. (SQLite's own
+/// pauses grow to 100 ms: many commits long, and whoever waits longest waits worst.)
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How often SQLite itself tries within one call, 10 seconds or more.
+const TRIES: i32 = 5000;
 
 /// How long closing waits for others before it leaves the tidying to them.
 const CLOSING: Duration = Duration::from_millis(200);
@@ -87,7 +88,7 @@ impl SqliteStore {
         make_file(&path).map_err(unavailable)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = patiently(|| Connection::open_with_flags(&path, flags))?;
-        patiently(|| connection.busy_timeout(BUSY))?;
+        patiently(|| connection.busy_handler(Some(pause)))?;
         // First of all, so that nobody else's file is changed.
         patiently(|| Found::read(&connection))?.check()?;
         if patiently(|| configure(&connection))? != "wal" {
@@ -196,7 +197,14 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Found> {
     Found::read(connection)
 }
 
-/// Tries until no other connection is in the way.
+/// Called by SQLite while another connection has the lock; whether to try again.
+fn pause(tries: i32) -> bool {
+    thread::sleep(PAUSE);
+    tries < TRIES
+}
+
+/// Tries until no other connection is in the way: some of what SQLite is refused it gives
+/// up at once, to avoid a deadlock.
 fn patiently<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> Result<T, StoreError> {
     let begun = Instant::now();
     loop {

@@ -65,12 +65,13 @@ fn nothing_is_left_of_what_was_overwritten_or_deleted_after_tidying() {
         }
     }
     assert!(contains(&bytes_of(&path), MARK));
-    for number in 0..1200_u16 {
-        let value = (number % 3 != 0).then_some(&b"harmless"[..]);
-        write(&store, &[(TABLE, &key(number), value)]);
-        if number % 100 == 0 {
-            store.tidy().unwrap();
-        }
+    for numbers in (0..1200_u16).collect::<Vec<_>>().chunks(10) {
+        let keys: Vec<_> = numbers.iter().map(|number| (*number, key(*number))).collect();
+        let writes: Vec<Change<'_>> = keys
+            .iter()
+            .map(|(number, key)| (TABLE, &key[..], (number % 3 != 0).then_some(&b"harmless"[..])))
+            .collect();
+        write(&store, &writes);
     }
     store.tidy().unwrap();
     // Nothing to do: nothing was committed.
