@@ -18,7 +18,7 @@ struct MapStore {
     mistake: Mistake,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Mistake {
     None,
     TakesAnyRevision,
@@ -116,9 +116,7 @@ fn the_suite_finds_every_mistake() {
         let found = std::panic::catch_unwind(|| {
             check_store(|| MapStore::new(mistake), MapStore::clone);
         });
-        let message = found.expect_err("a mistake was not found");
-        let message = message.downcast_ref::<String>().unwrap();
-        assert!(message.contains("found") || message.contains("other"), "{message}");
+        assert!(found.is_err(), "{mistake:?} was not found");
     }
 }
 

@@ -90,7 +90,7 @@ impl SqliteStore {
         let mut connection = patiently(|| Connection::open_with_flags(&path, flags))?;
         patiently(|| connection.busy_handler(Some(pause)))?;
         // First of all, so that nobody else's file is changed.
-        patiently(|| Found::read(&connection))?.check()?;
+        patiently(|| Found::in_one_state(&connection))?.check()?;
         if patiently(|| configure(&connection))? != "wal" {
             return Err(StoreError::Unavailable("no write-ahead log can be kept there".into()));
         }
@@ -137,6 +137,11 @@ struct Found {
 }
 
 impl Found {
+    /// All of it from before another process makes its tables, or from after.
+    fn in_one_state(connection: &Connection) -> rusqlite::Result<Self> {
+        Self::read(&*connection.unchecked_transaction()?)
+    }
+
     fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
         let count = "SELECT count(*) FROM sqlite_schema";
@@ -182,7 +187,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<String> {
 
 /// One step towards the newest schema; gives what is there now.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<Found> {
-    let found = Found::read(connection)?;
+    let found = Found::in_one_state(connection)?;
     if found.version == SCHEMA_VERSION {
         return Ok(found);
     }
@@ -193,8 +198,9 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Found> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", 1)?;
     }
+    let found = Found::read(&transaction)?;
     transaction.commit()?;
-    Found::read(connection)
+    Ok(found)
 }
 
 /// Called by SQLite while another connection has the lock; whether to try again.
