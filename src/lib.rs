@@ -53,6 +53,7 @@
 )]
 
 mod address;
+pub mod content;
 mod crypto;
 pub mod handshake;
 pub mod identity;

@@ -8,6 +8,18 @@ use std::{env, fs};
 /// Record types wipe themselves and cannot be printed.
 const STORED: &str = ".subrosa.stored.v1";
 
+/// What people say cannot be printed either.
+const SAID: [&str; 8] = [
+    ".subrosa.v1.Content",
+    ".subrosa.v1.Text",
+    ".subrosa.v1.Sync",
+    ".subrosa.v1.SentCopy",
+    ".subrosa.v1.Decision",
+    ".subrosa.v1.ReadMarks",
+    ".subrosa.v1.LinkPackage",
+    ".subrosa.v1.Contact",
+];
+
 fn generate(into: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut protos: Vec<PathBuf> = fs::read_dir(root.join("proto"))
@@ -21,7 +33,7 @@ fn generate(into: &Path) {
     prost_build::Config::new()
         .out_dir(into)
         .skip_protoc_run()
-        .skip_debug([STORED])
+        .skip_debug(SAID.iter().chain([&STORED]))
         .message_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .enum_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .compile_fds(descriptors)

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const LAYERS: [&str; 10] = [
+const LAYERS: [&str; 13] = [
     "address",
     "timestamp",
     "crypto",
@@ -15,6 +15,10 @@ const LAYERS: [&str; 10] = [
     "handshake",
     "ratchet",
     "session",
+    "content",
+    "directory",
+    "messenger",
+    "testing",
     "lib",
 ];
 

@@ -12,8 +12,79 @@ pub enum Control {
     HighestGeneration(u64),
     /// A `view` was not the expected one: which lists the sender knows.
     Lists(Box<ListVersions>),
+    /// Asks to send again what had these numbers. At most [`MAX_CONTROL_ITEMS`]; seven
+    /// fit the smallest size class whatever the numbers are, 17 while they are below 2²¹.
+    Ask(Vec<NumberRange>),
+    /// Says that what had these numbers cannot be sent again. As many as of [`Self::Ask`].
+    Unavailable(Vec<NumberRange>),
+    /// Names envelopes of the receiver's that did not open.
+    NotOpened(NotOpened),
+    /// Asks for any answer: it brings a new ratchet key.
+    SignOfLife,
+    /// The answer to that.
+    Sign,
     /// Something that this version does not know; ignored.
     Unknown,
+}
+
+/// The most ranges, or envelopes, that one control message names.
+///
+/// As many as a device sends again in an hour; more than that takes more messages.
+pub const MAX_CONTROL_ITEMS: usize = 100;
+
+/// Numbers of messages, from the first to the last, both included.
+///
+/// ```
+/// use subrosa::wire::NumberRange;
+///
+/// assert!(NumberRange::new(3, 3).is_some());
+/// assert!(NumberRange::new(0, 3).is_none() && NumberRange::new(4, 3).is_none());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NumberRange {
+    first: u64,
+    last: u64,
+}
+
+impl NumberRange {
+    /// The numbers from `first`, which is at least 1, to `last`, which is at least that.
+    #[must_use]
+    pub const fn new(first: u64, last: u64) -> Option<Self> {
+        if first == 0 || last < first { None } else { Some(Self { first, last }) }
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub const fn first(self) -> u64 {
+        self.first
+    }
+
+    /// The last of them.
+    #[must_use]
+    pub const fn last(self) -> u64 {
+        self.last
+    }
+}
+
+/// Envelopes that did not open, by what their sender knows them by.
+///
+/// At most [`MAX_CONTROL_ITEMS`] of both together; ten names, or five first messages, fit
+/// the smallest size class.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NotOpened {
+    /// Messages of a session.
+    pub names: Vec<EnvelopeName>,
+    /// First messages, by the `E` of their handshake.
+    pub ephemerals: Vec<[u8; 32]>,
+}
+
+/// What names a message of a session: the start of its envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EnvelopeName {
+    /// Its tag.
+    pub tag: [u8; 8],
+    /// Its salt.
+    pub salt: [u8; 8],
 }
 
 /// Which device lists someone knows (SPEC.md, section 3.4).
@@ -50,6 +121,15 @@ impl Control {
                     own_list: own_list.map(SignedDeviceList::from_raw).transpose()?,
                 })))
             }
+            Some(v1::control::Kind::Ask(ranges)) => Ok(Self::Ask(ranges_from_raw(ranges)?)),
+            Some(v1::control::Kind::Unavailable(ranges)) => {
+                Ok(Self::Unavailable(ranges_from_raw(ranges)?))
+            }
+            Some(v1::control::Kind::NotOpened(not_opened)) => {
+                Ok(Self::NotOpened(NotOpened::from_raw(&not_opened)?))
+            }
+            Some(v1::control::Kind::SignOfLife(v1::SignOfLife {})) => Ok(Self::SignOfLife),
+            Some(v1::control::Kind::Sign(v1::Sign {})) => Ok(Self::Sign),
         }
     }
 
@@ -68,7 +148,56 @@ impl Control {
                     own_list: own_list.map(SignedDeviceList::into_raw),
                 })
             }
+            Self::Ask(ranges) => v1::control::Kind::Ask(ranges_into_raw(&ranges)),
+            Self::Unavailable(ranges) => v1::control::Kind::Unavailable(ranges_into_raw(&ranges)),
+            Self::NotOpened(not_opened) => v1::control::Kind::NotOpened(not_opened.into_raw()),
+            Self::SignOfLife => v1::control::Kind::SignOfLife(v1::SignOfLife {}),
+            Self::Sign => v1::control::Kind::Sign(v1::Sign {}),
         };
         v1::Control { kind: Some(kind) }
+    }
+}
+
+fn ranges_from_raw(raw: v1::NumberRanges) -> Result<Vec<NumberRange>, DecodeError> {
+    const WHAT: &str = "number ranges";
+    let v1::NumberRanges { ranges } = raw;
+    if ranges.len() > MAX_CONTROL_ITEMS {
+        return Err(DecodeError::Malformed(WHAT));
+    }
+    let range = |raw| {
+        let v1::NumberRange { first, last } = raw;
+        NumberRange::new(first, last).ok_or(DecodeError::Malformed(WHAT))
+    };
+    ranges.into_iter().map(range).collect()
+}
+
+fn ranges_into_raw(ranges: &[NumberRange]) -> v1::NumberRanges {
+    let raw = |range: &NumberRange| v1::NumberRange { first: range.first, last: range.last };
+    v1::NumberRanges { ranges: ranges.iter().map(raw).collect() }
+}
+
+impl NotOpened {
+    fn from_raw(raw: &v1::NotOpened) -> Result<Self, DecodeError> {
+        let v1::NotOpened { names, ephemerals } = raw;
+        let ((names, []), (ephemerals, [])) = (names.as_chunks::<8>(), ephemerals.as_chunks())
+        else {
+            return Err(DecodeError::Malformed("not opened"));
+        };
+        let (names, []) = names.as_chunks() else {
+            return Err(DecodeError::Malformed("not opened"));
+        };
+        if names.len() + ephemerals.len() > MAX_CONTROL_ITEMS {
+            return Err(DecodeError::Malformed("not opened"));
+        }
+        let names = names.iter().map(|&[tag, salt]| EnvelopeName { tag, salt }).collect();
+        Ok(Self { names, ephemerals: ephemerals.to_vec() })
+    }
+
+    fn into_raw(self) -> v1::NotOpened {
+        let Self { names, ephemerals } = self;
+        v1::NotOpened {
+            names: names.iter().flat_map(|name| [name.tag, name.salt]).flatten().collect(),
+            ephemerals: ephemerals.concat(),
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! No decoder panics, whatever the bytes; what is too long is refused before it is
 //! looked at. Bytes that are signed are kept as they came.
 
+pub(crate) mod content;
 mod control;
 mod envelope;
 mod keys;
@@ -20,6 +21,8 @@ pub(crate) mod stored;
 mod generated {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 
+    // Contents are written and read without a record (`content`).
+    #[allow(dead_code)]
     pub(super) mod v1 {
         include!("generated/subrosa.v1.rs");
     }
@@ -28,7 +31,7 @@ mod generated {
     }
 }
 
-pub use control::{Control, ListVersions};
+pub use control::{Control, EnvelopeName, ListVersions, MAX_CONTROL_ITEMS, NotOpened, NumberRange};
 pub(crate) use envelope::Initiator;
 pub use envelope::{Envelope, Handshake, MAX_ENVELOPE_LEN, Message};
 pub(crate) use keys::{Bundle, DeviceBundle, DeviceEntry, DeviceList, Prekey, PrekeyKind};

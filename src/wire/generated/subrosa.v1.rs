@@ -120,6 +120,348 @@ impl PrekeyKind {
         }
     }
 }
+/// One content. What a person reads, or what one messenger tells another.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Content {
+    /// Milliseconds since 1970-01-01 UTC, by the author's clock.
+    #[prost(uint64, tag = "1")]
+    pub sent_at: u64,
+    /// Seconds after it was read until it disappears; 0: never.
+    #[prost(uint32, tag = "2")]
+    pub expires_after: u32,
+    /// What is shown where the kind is not known; empty: nothing is shown.
+    #[prost(string, tag = "3")]
+    pub fallback: ::prost::alloc::string::String,
+    /// The message that this one answers: 16 bytes, or empty.
+    #[prost(bytes = "vec", tag = "4")]
+    pub reply_to: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "content::Kind", tags = "16, 17, 18, 19, 20")]
+    pub kind: ::core::option::Option<content::Kind>,
+}
+/// Nested message and enum types in `Content`.
+pub mod content {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Kind {
+        #[prost(message, tag = "16")]
+        Text(super::Text),
+        #[prost(message, tag = "17")]
+        Receipt(super::Receipt),
+        #[prost(message, tag = "18")]
+        Typing(super::Typing),
+        #[prost(message, tag = "19")]
+        Request(super::Request),
+        #[prost(message, tag = "20")]
+        Sync(super::Sync),
+    }
+}
+/// What someone wrote.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Text {
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+}
+/// What became of messages of the receiver's.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Receipt {
+    #[prost(enumeration = "ReceiptKind", tag = "1")]
+    pub kind: i32,
+    /// Message ids, 16 bytes each, one after the other.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ids: ::prost::alloc::vec::Vec<u8>,
+}
+/// Somebody is writing, or no longer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Typing {
+    #[prost(enumeration = "TypingKind", tag = "1")]
+    pub kind: i32,
+}
+/// A message request, or the answer to one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Request {
+    #[prost(enumeration = "RequestKind", tag = "1")]
+    pub kind: i32,
+}
+/// Between the devices of one account only; ignored from anybody else.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Sync {
+    #[prost(oneof = "sync::Kind", tags = "1, 2, 3, 4, 5")]
+    pub kind: ::core::option::Option<sync::Kind>,
+}
+/// Nested message and enum types in `Sync`.
+pub mod sync {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        SentCopy(super::SentCopy),
+        #[prost(message, tag = "2")]
+        Decision(super::Decision),
+        #[prost(message, tag = "3")]
+        ReadMarks(super::ReadMarks),
+        #[prost(message, tag = "4")]
+        Verified(super::Verified),
+        #[prost(message, tag = "5")]
+        LinkPackage(super::LinkPackage),
+    }
+}
+/// What another device of ours has sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SentCopy {
+    /// Whom it was sent to: 1 to 255 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+    /// An encoded `Content`, as it was sent.
+    #[prost(bytes = "vec", tag = "3")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+}
+/// What was decided about someone; the newest counts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Decision {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "Consent", tag = "2")]
+    pub consent: i32,
+    /// Milliseconds since 1970-01-01 UTC.
+    #[prost(uint64, tag = "3")]
+    pub at: u64,
+}
+/// These messages of someone's have been read on another device of ours.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ReadMarks {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// Message ids, 16 bytes each, one after the other.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ids: ::prost::alloc::vec::Vec<u8>,
+}
+/// Someone's safety number has been compared.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Verified {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// The account key that it was compared for, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub account_key: ::prost::alloc::vec::Vec<u8>,
+    /// Milliseconds since 1970-01-01 UTC.
+    #[prost(uint64, tag = "3")]
+    pub at: u64,
+}
+/// What a primary device gives to a device that it has linked; several where one
+/// message has no room.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct LinkPackage {
+    /// The account's own newest list, with the linked device on it.
+    #[prost(message, optional, tag = "1")]
+    pub account_list: ::core::option::Option<SignedDeviceList>,
+    #[prost(message, repeated, tag = "2")]
+    pub contacts: ::prost::alloc::vec::Vec<Contact>,
+}
+/// What is known of someone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Contact {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// The newest list of theirs; absent where none is known.
+    #[prost(message, optional, tag = "2")]
+    pub device_list: ::core::option::Option<SignedDeviceList>,
+    #[prost(enumeration = "Consent", tag = "3")]
+    pub consent: i32,
+    /// The safety number has been compared for the account key of that list.
+    #[prost(bool, tag = "4")]
+    pub verified: bool,
+    /// When consent was decided, milliseconds since 1970-01-01 UTC.
+    #[prost(uint64, tag = "5")]
+    pub at: u64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReceiptKind {
+    Unspecified = 0,
+    /// A device has it.
+    Delivered = 1,
+    /// A person has seen it.
+    Read = 2,
+}
+impl ReceiptKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RECEIPT_KIND_UNSPECIFIED",
+            Self::Delivered => "RECEIPT_KIND_DELIVERED",
+            Self::Read => "RECEIPT_KIND_READ",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RECEIPT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "RECEIPT_KIND_DELIVERED" => Some(Self::Delivered),
+            "RECEIPT_KIND_READ" => Some(Self::Read),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TypingKind {
+    Unspecified = 0,
+    Started = 1,
+    Stopped = 2,
+}
+impl TypingKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TYPING_KIND_UNSPECIFIED",
+            Self::Started => "TYPING_KIND_STARTED",
+            Self::Stopped => "TYPING_KIND_STOPPED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TYPING_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "TYPING_KIND_STARTED" => Some(Self::Started),
+            "TYPING_KIND_STOPPED" => Some(Self::Stopped),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RequestKind {
+    Unspecified = 0,
+    /// May I write to you?
+    Ask = 1,
+    Accepted = 2,
+    Declined = 3,
+}
+impl RequestKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REQUEST_KIND_UNSPECIFIED",
+            Self::Ask => "REQUEST_KIND_ASK",
+            Self::Accepted => "REQUEST_KIND_ACCEPTED",
+            Self::Declined => "REQUEST_KIND_DECLINED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REQUEST_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "REQUEST_KIND_ASK" => Some(Self::Ask),
+            "REQUEST_KIND_ACCEPTED" => Some(Self::Accepted),
+            "REQUEST_KIND_DECLINED" => Some(Self::Declined),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Consent {
+    Unspecified = 0,
+    /// Nothing has been decided: what they write is a request.
+    Undecided = 1,
+    Accepted = 2,
+    Blocked = 3,
+}
+impl Consent {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CONSENT_UNSPECIFIED",
+            Self::Undecided => "CONSENT_UNDECIDED",
+            Self::Accepted => "CONSENT_ACCEPTED",
+            Self::Blocked => "CONSENT_BLOCKED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONSENT_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONSENT_UNDECIDED" => Some(Self::Undecided),
+            "CONSENT_ACCEPTED" => Some(Self::Accepted),
+            "CONSENT_BLOCKED" => Some(Self::Blocked),
+            _ => None,
+        }
+    }
+}
+/// A device's keys, and its account's list.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Publication {
+    /// 16 random bytes; the same when it is published again because no answer came.
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub device_list: ::core::option::Option<SignedDeviceList>,
+    /// Which of the listed devices this is of.
+    #[prost(fixed32, tag = "3")]
+    pub device_id: u32,
+    #[prost(message, optional, tag = "4")]
+    pub signed_prekey: ::core::option::Option<SignedPrekey>,
+    /// At most 100, no two alike.
+    #[prost(message, repeated, tag = "5")]
+    pub one_time_prekeys: ::prost::alloc::vec::Vec<SignedPrekey>,
+    #[prost(enumeration = "Stock", tag = "6")]
+    pub stock: i32,
+}
+/// What becomes of the one-time prekeys that the directory still has of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Stock {
+    Unspecified = 0,
+    /// They stay; these come behind them.
+    Added = 1,
+    /// They go; these are all there are.
+    Whole = 2,
+}
+impl Stock {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STOCK_UNSPECIFIED",
+            Self::Added => "STOCK_ADDED",
+            Self::Whole => "STOCK_WHOLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STOCK_UNSPECIFIED" => Some(Self::Unspecified),
+            "STOCK_ADDED" => Some(Self::Added),
+            "STOCK_WHOLE" => Some(Self::Whole),
+            _ => None,
+        }
+    }
+}
 /// All that a transport sees.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Envelope {
@@ -184,7 +526,7 @@ pub struct Initiator {
     pub generation: u64,
 }
 /// What a ratchet message seals, before padding (SPEC.md, section 7).
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Payload {
     /// The message id (16 bytes) and the content; empty with `control`.
     #[prost(bytes = "vec", tag = "1")]
@@ -216,14 +558,14 @@ pub struct Payload {
     pub shards: ::prost::alloc::vec::Vec<u8>,
 }
 /// What two session layers say to each other.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Control {
-    #[prost(oneof = "control::Kind", tags = "1, 2")]
+    #[prost(oneof = "control::Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub kind: ::core::option::Option<control::Kind>,
 }
 /// Nested message and enum types in `Control`.
 pub mod control {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// The highest generation known with the receiver's device.
         #[prost(uint64, tag = "1")]
@@ -231,8 +573,53 @@ pub mod control {
         /// Sent when a `view` was not the expected one.
         #[prost(message, tag = "2")]
         Lists(super::ListVersions),
+        /// Send what had these numbers again.
+        #[prost(message, tag = "3")]
+        Ask(super::NumberRanges),
+        /// What had these numbers cannot be sent again.
+        #[prost(message, tag = "4")]
+        Unavailable(super::NumberRanges),
+        /// These envelopes of the receiver's did not open.
+        #[prost(message, tag = "5")]
+        NotOpened(super::NotOpened),
+        /// Say anything: it brings a new ratchet key.
+        #[prost(message, tag = "6")]
+        SignOfLife(super::SignOfLife),
+        /// The answer to that.
+        #[prost(message, tag = "7")]
+        Sign(super::Sign),
     }
 }
+/// At most 100 ranges.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NumberRanges {
+    #[prost(message, repeated, tag = "1")]
+    pub ranges: ::prost::alloc::vec::Vec<NumberRange>,
+}
+/// Numbers (`Payload.seq`), from the first to the last, both included.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NumberRange {
+    /// At least 1.
+    #[prost(uint64, tag = "1")]
+    pub first: u64,
+    /// At least `first`.
+    #[prost(uint64, tag = "2")]
+    pub last: u64,
+}
+/// At most 100 envelopes in all.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotOpened {
+    /// Messages of a session: tag and salt of each, 16 bytes, one after the other.
+    #[prost(bytes = "vec", tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<u8>,
+    /// First messages: `E` of each, 32 bytes, one after the other.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ephemerals: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignOfLife {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Sign {}
 /// Which device lists the sender of this knows, and what the other side lacks.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListVersions {

@@ -1,0 +1,81 @@
+//! What a payload's body carries behind the message id, with its time.
+
+use zeroize::Zeroizing;
+
+use super::content::Value;
+use super::{Content, Receipt, Request, Sync, Typing};
+use crate::timestamp::Timestamp;
+use crate::wire::content as raw;
+
+/// A content as it travels, told apart by who deals with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "for the messenger")]
+pub(crate) struct Frame {
+    /// By the author's clock.
+    pub(crate) sent_at: Timestamp,
+    pub(crate) said: Said,
+}
+
+/// What was said, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "for the messenger")]
+pub(crate) enum Said {
+    /// Something to show: a text, or what a later version made.
+    Content(Content),
+    Receipt(Receipt),
+    Typing(Typing),
+    Request(Request),
+    /// From another device of the same account; from anybody else it counts for nothing.
+    Sync(Sync),
+}
+
+#[allow(dead_code, reason = "for the messenger")]
+impl Frame {
+    /// The bytes behind the message id; at most `MAX_CONTENT_LEN` of what
+    /// [`Content::check`] has passed.
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let Self { sent_at, said } = self;
+        let kind = match said {
+            Said::Content(content) => return content.encode_at(*sent_at),
+            Said::Receipt(receipt) => raw::Kind::Receipt(receipt.to_raw()),
+            Said::Typing(typing) => raw::Kind::Typing(typing.to_raw()),
+            Said::Request(request) => raw::Kind::Request(request.to_raw()),
+            Said::Sync(sync) => raw::Kind::Sync(sync.to_raw()),
+        };
+        let mut content = raw::Content {
+            sent_at: sent_at.as_millis(),
+            expires_after: 0,
+            fallback: "",
+            reply_to: &[],
+            kind,
+            complete: true,
+        };
+        let bytes = Zeroizing::new(content.encode());
+        if let raw::Kind::Sync(sync) = &mut content.kind {
+            raw::wipe(sync);
+        }
+        bytes
+    }
+
+    /// What a body says. What is malformed or not known is a content of an unknown kind.
+    pub(crate) fn decode(bytes: &[u8]) -> Self {
+        let Ok(mut fields) = raw::Content::decode(bytes) else {
+            let said = Said::Content(Content::malformed(bytes));
+            return Self { sent_at: Timestamp::default(), said };
+        };
+        let sent_at = Timestamp::from_millis(fields.sent_at);
+        if let raw::Kind::Sync(sync) = &mut fields.kind
+            && let Some(sync) = Sync::from_raw(std::mem::take(sync))
+        {
+            return Self { sent_at, said: Said::Sync(sync) };
+        }
+        let content = Content::from_raw(fields, bytes);
+        let said = match content.value() {
+            Value::Receipt(receipt) => Said::Receipt(receipt.clone()),
+            Value::Typing(typing) => Said::Typing(*typing),
+            Value::Request(request) => Said::Request(*request),
+            Value::Text(_) | Value::Unknown => Said::Content(content),
+        };
+        Self { sent_at, said }
+    }
+}
