@@ -13,7 +13,9 @@
 //! 3. [`session`]: a [`Peer`](session::Peer) is all there is with one other device:
 //!    initiate, encrypt, decrypt. Each step gives an [`Unsaved`](session::Unsaved),
 //!    whose rows you write before you take what it holds.
-//! 4. [`wire`]: what comes from a transport, decoded: [`Envelope`](wire::Envelope).
+//! 4. [`content`]: what is said in a message, encoded so that other versions show it.
+//! 5. [`directory`]: for whoever runs the server.
+//! 6. [`wire`]: what comes from a transport, decoded: [`Envelope`](wire::Envelope).
 //!
 //! ```
 //! use subrosa::identity::{Account, Device, SafetyNumber};
@@ -55,6 +57,7 @@
 mod address;
 pub mod content;
 mod crypto;
+pub mod directory;
 pub mod handshake;
 pub mod identity;
 mod ratchet;

@@ -4,7 +4,7 @@ use super::HandshakeError;
 use super::prekey::VerifiedPrekey;
 use crate::address::{Address, DeviceId, UserId};
 use crate::crypto::{DhPublicKey, VerifyingKey};
-use crate::identity::{AccountKey, DeviceList};
+use crate::identity::{AccountKey, DeviceList, ListedDevice};
 use crate::timestamp::Timestamp;
 use crate::wire::{self, PrekeyKind, SignedDeviceList, SignedPrekey};
 
@@ -109,6 +109,19 @@ fn verify_device(
         fetched_at: now,
         address,
     })
+}
+
+/// Checks a prekey of a listed device as a directory does, which goes by no clock.
+pub(crate) fn check_published(
+    prekey: &SignedPrekey,
+    kind: PrekeyKind,
+    list: &DeviceList,
+    device: &ListedDevice,
+) -> Result<(), HandshakeError> {
+    let owner = Address { user: list.user().clone(), device: device.id() };
+    let at_any_time = Timestamp::default();
+    VerifiedPrekey::verify(prekey, kind, &owner, device.signing_key(), at_any_time)?;
+    Ok(())
 }
 
 /// A bundle of which everything has been checked.

@@ -66,6 +66,7 @@ mod replay;
 mod respond;
 mod transcript;
 
+pub(crate) use bundle::check_published;
 pub use bundle::{DevicePrekeys, PrekeyBundle, VerifiedBundle, VerifiedPrekeys};
 pub use initiate::{Initiated, initiate};
 pub use prekey::{ONE_TIME_PREKEYS, PREKEY_LIFETIME, PrekeyId, PrekeySecret};

@@ -154,12 +154,12 @@ impl SignedPrekey {
         self.clone().into_raw().encode_to_vec()
     }
 
-    fn from_raw(raw: v1::SignedPrekey) -> Result<Self, DecodeError> {
+    pub(super) fn from_raw(raw: v1::SignedPrekey) -> Result<Self, DecodeError> {
         let v1::SignedPrekey { prekey, signature } = raw;
         Ok(Self { prekey, signature: fixed(&signature, "prekey signature")? })
     }
 
-    fn into_raw(self) -> v1::SignedPrekey {
+    pub(super) fn into_raw(self) -> v1::SignedPrekey {
         v1::SignedPrekey { prekey: self.prekey, signature: self.signature.to_vec() }
     }
 }

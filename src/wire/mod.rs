@@ -12,6 +12,7 @@
 
 pub(crate) mod content;
 mod control;
+mod directory;
 mod envelope;
 mod keys;
 mod padding;
@@ -32,6 +33,8 @@ mod generated {
 }
 
 pub use control::{Control, EnvelopeName, ListVersions, MAX_CONTROL_ITEMS, NotOpened, NumberRange};
+pub use directory::Stock;
+pub(crate) use directory::{Publication, encode_bundle, encode_device_bundle};
 pub(crate) use envelope::Initiator;
 pub use envelope::{Envelope, Handshake, MAX_ENVELOPE_LEN, Message};
 pub(crate) use keys::{Bundle, DeviceBundle, DeviceEntry, DeviceList, Prekey, PrekeyKind};
