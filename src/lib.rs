@@ -1,43 +1,69 @@
 //! Private messages for any app, over any transport: end-to-end encrypted, with
 //! forward secrecy and post-quantum security.
 //!
-//! You hand it content and get bytes to carry. It does no I/O, reads no clock and has
-//! no hidden randomness: `now` and `rng` are arguments.
+//! A [`Messenger`] is one account on one device. It does no I/O but to its store: you hand
+//! it content and get bytes to carry, you hand it bytes and get events to show.
+//!
+//! 1. **[`receive`](Messenger::receive): `Ok` means delete it from the mailbox, `Err` means
+//!    leave it there.** No peer and no server can cause an `Err`.
+//! 2. **What [`next_outgoing`](Messenger::next_outgoing) hands out is already saved; carry
+//!    it, then say done.** Carrying twice does no harm.
+//! 3. **What [`next_event`](Messenger::next_event) hands out comes again until you say
+//!    done**, after a crash too, with the same id. Nothing is told any other way.
+//! 4. **One lock per account; no call needs the network; every call may wait for the
+//!    disk.**
+//!
+//! ```
+//! use subrosa::{directory::MemoryDirectory, store::MemoryStore, *};
+//!
+//! let mut server = MemoryDirectory::new(); // yours: an HTTP table, a DHT, a file
+//! let mut mailbox = Vec::new(); // yours: anything that moves bytes
+//! let [alice_id, bob_id] = [UserId::new("alice")?, UserId::new("bob")?];
+//! let mut alice = Messenger::open(MemoryStore::new(), Options::default())?.or_create(&alice_id)?;
+//! let mut bob = Messenger::open(MemoryStore::new(), Options::default())?.or_create(&bob_id)?;
+//!
+//! alice.send(&bob_id, Content::text("meet me under the rose"))?;
+//!
+//! for device in [&mut bob, &mut alice] {
+//!     while let Some(out) = device.next_outgoing()? {
+//!         match &out.action {
+//!             Action::Publish { publication } => server.publish(publication)?,
+//!             Action::Fetch { user } => drop(device.learn(&server.bundle(user)?)?),
+//!             Action::Deliver { envelope, .. } => mailbox.push(envelope.clone()),
+//!         }
+//!         device.outgoing_done(&[out.id])?;
+//!     }
+//! }
+//! for envelope in &mailbox {
+//!     bob.receive(envelope)?;
+//! }
+//! # let mut said = Vec::new();
+//! while let Some(event) = bob.next_event()? {
+//!     if let EventKind::Request(message) = &event.kind {
+//!         println!("{}: {}", message.from, message.content);
+//! #       said.push(message.content.to_string());
+//!     }
+//!     bob.events_done(&[event.id])?;
+//! }
+//! # assert_eq!(said, ["meet me under the rose"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Where to start
 //!
-//! 1. [`identity`]: a [`Device`](identity::Device) and its
-//!    [`Account`](identity::Account), whose signed device list others pin.
-//! 2. [`handshake`]: publish a [`PrekeySecret`](handshake::PrekeySecret)'s public half;
-//!    [verify](handshake::PrekeyBundle::verify) what a directory hands out of others.
-//! 3. [`session`]: a [`Peer`](session::Peer) is all there is with one other device:
-//!    initiate, encrypt, decrypt. Each step gives an [`Unsaved`](session::Unsaved),
-//!    whose rows you write before you take what it holds.
-//! 4. [`content`]: what is said in a message, encoded so that other versions show it.
-//! 5. [`directory`]: for whoever runs the server.
-//! 6. [`wire`]: what comes from a transport, decoded: [`Envelope`](wire::Envelope).
+//! An app: [`Messenger`], [`Options`], [`Action`], [`EventKind`], [`Content`], and a
+//! [`store`]. Whoever runs the server: [`directory`].
 //!
-//! ```
-//! use subrosa::identity::{Account, Device, SafetyNumber};
-//! use subrosa::UserId;
-//!
-//! let mut rng = rand::rng();
-//! let ours = Device::generate(UserId::new("alice")?, &mut rng);
-//! let theirs = Device::generate(UserId::new("bob")?, &mut rng);
-//! let [ours, theirs] = [&ours, &theirs].map(|device| Account::create(device, &mut rng));
-//! let number = SafetyNumber::between(ours.device_list(), theirs.device_list());
-//! println!("compare this on the phone: {number}");
-//! # Ok::<(), subrosa::InvalidUserId>(())
-//! ```
-//!
-//! The README and [`session`] have whole messages; `examples/dm` a whole conversation,
-//! with files, receipts and resending.
+//! A protocol engineer, who composes the parts: [`session`] has whole messages between two
+//! devices, over [`handshake`], [`identity`] and [`wire`]. These do no I/O at all, read no
+//! clock and have no hidden randomness: `now` and `rng` are arguments.
 //!
 //! # Security
 //!
 //! What is promised, against whom, and what is not: `SECURITY.md`. The protocol is
-//! specified in `proto/SPEC.md`; comments give its sections. Three things are yours:
-//! write before you send, keep one owner for each session, and encrypt what you store.
+//! specified in `proto/SPEC.md`; comments give its sections. One thing is yours: a store
+//! holds keys and messages on their way, so encrypt it
+//! ([`EncryptedStore`](store::EncryptedStore)), and never copy it to another device.
 
 // Whatever the bytes, the code outside of tests goes on.
 #![cfg_attr(
@@ -60,9 +86,12 @@ mod crypto;
 pub mod directory;
 pub mod handshake;
 pub mod identity;
+pub mod messenger;
 mod ratchet;
 pub mod session;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod timestamp;
 #[cfg(test)]
 mod vectors;
@@ -72,5 +101,12 @@ pub mod wire;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use content::Content;
+pub use messenger::{
+    Action, Batch, Clock, Consent, Contact, Conversation, Error, ErrorKind, Event, EventId, EventKind,
+    FailReason, IdentityPolicy, Incoming, Learned, Message, Messenger, Opened, Options, Outgoing,
+    OutgoingId, Received, Refusal, Rejection, Setup, Status, Urgency,
+};
+pub use wire::MessageId;
 pub use address::{Address, DeviceId, InvalidUserId, MAX_USER_ID_LEN, UserId};
 pub use timestamp::Timestamp;

@@ -8,6 +8,20 @@ use std::{env, fs};
 /// Record types wipe themselves and cannot be printed.
 const STORED: &str = ".subrosa.stored.v1";
 
+/// Those of the messenger cannot be printed; those with keys or content wipe themselves.
+const MESSENGER: &str = ".subrosa.stored.messenger.v1";
+const SECRET: [&str; 9] = [
+    "Arrival",
+    "Delivery",
+    "Errand",
+    "Event",
+    "HeldEnvelope",
+    "Letter",
+    "Own",
+    "Scheduled",
+    "StockedPrekey",
+];
+
 /// What people say cannot be printed either.
 const SAID: [&str; 8] = [
     ".subrosa.v1.Content",
@@ -30,10 +44,16 @@ fn generate(into: &Path) {
     protos.sort();
     assert!(protos.len() >= 3);
     let descriptors = protox::compile(&protos, [root.join("proto")]).unwrap();
-    prost_build::Config::new()
+    let mut config = prost_build::Config::new();
+    for name in SECRET {
+        let path = format!("{MESSENGER}.{name}");
+        config.type_attribute(path, "#[derive(::zeroize::ZeroizeOnDrop)]");
+    }
+    config
         .out_dir(into)
         .skip_protoc_run()
-        .skip_debug(SAID.iter().chain([&STORED]))
+        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER]))
+        .type_attribute(MESSENGER, "#[derive(::zeroize::Zeroize)]")
         .message_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .enum_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .compile_fds(descriptors)
@@ -51,7 +71,7 @@ fn generated_code_is_up_to_date() {
     let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
     fs::create_dir_all(&fresh).unwrap();
     generate(&fresh);
-    for package in ["subrosa.v1.rs", "subrosa.stored.v1.rs"] {
+    for package in ["subrosa.v1.rs", "subrosa.stored.v1.rs", "subrosa.stored.messenger.v1.rs"] {
         let read = |folder: &Path| fs::read_to_string(folder.join(package)).unwrap();
         assert_eq!(
             read(&fresh),

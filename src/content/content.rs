@@ -206,7 +206,6 @@ impl Content {
     /// # Errors
     ///
     /// [`ContentError::TooLong`]: it is not sent; say it in several.
-    #[allow(dead_code, reason = "for the messenger")]
     pub(crate) fn check(&self) -> Result<(), ContentError> {
         let limit = MAX_ENCODED_LEN;
         let length = self.0.encoded_len(Timestamp::from_millis(u64::MAX));
@@ -214,7 +213,6 @@ impl Content {
     }
 
     /// Its bytes as a message of that time carries them.
-    #[allow(dead_code, reason = "for the messenger")]
     pub(crate) fn encode_at(&self, sent_at: Timestamp) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(self.0.encode(Some(sent_at)))
     }

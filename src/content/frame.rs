@@ -9,7 +9,6 @@ use crate::wire::content as raw;
 
 /// A content as it travels, told apart by who deals with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "for the messenger")]
 pub(crate) struct Frame {
     /// By the author's clock.
     pub(crate) sent_at: Timestamp,
@@ -18,7 +17,6 @@ pub(crate) struct Frame {
 
 /// What was said, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "for the messenger")]
 pub(crate) enum Said {
     /// Something to show: a text, or what a later version made.
     Content(Content),
@@ -29,7 +27,6 @@ pub(crate) enum Said {
     Sync(Sync),
 }
 
-#[allow(dead_code, reason = "for the messenger")]
 impl Frame {
     /// The bytes behind the message id; at most `MAX_CONTENT_LEN` of what
     /// [`Content::check`] has passed.

@@ -42,14 +42,11 @@ mod typing;
 
 pub use consent::Consent;
 pub use content::{Content, MAX_TEXT_LEN};
-#[allow(unused_imports, reason = "for the messenger")]
 pub(crate) use frame::{Frame, Said};
 pub use kind::Kind;
-#[allow(unused_imports, reason = "for the messenger")]
 pub(crate) use receipt::RECEIPT_IDS;
 pub use receipt::{Receipt, ReceiptKind};
 pub use request::Request;
-#[allow(unused_imports, reason = "for the messenger")]
 pub(crate) use sync::{Contact, LinkPackage, Sync};
 pub use typing::Typing;
 

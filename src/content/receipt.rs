@@ -8,7 +8,6 @@ use crate::wire::content as raw;
 // 256 is 36 for a shard, 1 for the 0x80, 3 around the body, 16 for the message id, 41
 // for `last`, `seen` and `view`, 11 for `sent_at`, 5 around the receipt and 5 for its
 // fields, and 138 for ids.
-#[allow(dead_code, reason = "for the messenger")]
 pub(crate) const RECEIPT_IDS: usize = 8;
 
 /// Says of messages that they have arrived, or were read.

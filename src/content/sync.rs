@@ -17,7 +17,6 @@ use crate::wire::{MessageId, SignedDeviceList};
 ///
 /// Counts only in a session with a device of the own account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "for the messenger")]
 pub(crate) enum Sync {
     /// What another own device has sent to someone.
     SentCopy { user: UserId, message: MessageId, sent_at: Timestamp, content: Content },
@@ -36,7 +35,6 @@ pub(crate) enum Sync {
 /// What a newly linked device is given. A contact takes up to 4,400 bytes, so many of
 /// them take several packages.
 #[derive(Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "for the messenger")]
 pub(crate) struct LinkPackage {
     /// The account's newest list, with the linked device on it; to be verified.
     pub(crate) account_list: SignedDeviceList,

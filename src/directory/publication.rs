@@ -81,7 +81,6 @@ pub fn read(publication: &[u8]) -> Result<Publication, Malformed> {
 
 impl Publication {
     /// The publication of these keys of a listed device.
-    #[allow(dead_code, reason = "for the messenger")]
     pub(crate) fn encode(
         id: [u8; 16],
         list: &SignedDeviceList,

@@ -53,6 +53,14 @@ impl PrekeyBundle {
         self.0.clone().encode()
     }
 
+    /// Whom it claims to be of, for whoever did not ask for one user; `None` if it is
+    /// not even well-formed. [`Self::verify`] says whether it is true.
+    #[must_use]
+    pub fn claimed_user(&self) -> Option<UserId> {
+        let list = wire::DeviceList::decode(&self.0.device_list.list).ok()?;
+        UserId::new(list.user_id).ok()
+    }
+
     /// Checks every signature, proof, key, kind and expiry in it.
     ///
     /// `user` is who was asked for, `now` when the answer came.

@@ -37,6 +37,12 @@ pub const ONE_TIME_PREKEYS: usize = 100;
 pub struct PrekeyId(pub(super) [u8; 8]);
 
 impl PrekeyId {
+    /// The id with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
     /// Its 8 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 8] {

@@ -19,6 +19,7 @@ pub const MAX_REPLAY_ENTRIES: usize = 65_536;
 #[derive(Debug, Default)]
 pub struct ReplayRecord {
     seen: HashMap<[u8; 32], HandshakeId>,
+    elsewhere: usize,
 }
 
 impl ReplayRecord {
@@ -28,22 +29,29 @@ impl ReplayRecord {
         Self::default()
     }
 
+    /// partial
+    #[must_use]
+    pub fn of(count: usize, known: Option<([u8; 32], HandshakeId)>) -> Self {
+        let seen: HashMap<_, _> = known.into_iter().collect();
+        Self { elsewhere: count.saturating_sub(seen.len()), seen }
+    }
+
     /// Whether the signed prekey should be replaced early: at three quarters.
     #[must_use]
     pub fn is_filling(&self) -> bool {
-        self.seen.len() >= MAX_REPLAY_ENTRIES / 4 * 3
+        self.len() >= MAX_REPLAY_ENTRIES / 4 * 3
     }
 
     /// How many handshakes are recorded.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.seen.len()
+        self.seen.len().saturating_add(self.elsewhere)
     }
 
     /// Whether nothing is recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        self.len() == 0
     }
 
     /// The record to keep (`stored.proto`, `ReplayRecord`).
@@ -77,7 +85,7 @@ impl ReplayRecord {
                 Ok((stored::array(ephemeral, WHAT)?, id))
             })
             .collect::<Result<_, DecodeError>>()?;
-        Ok(Self { seen })
+        Ok(Self { seen, elsewhere: 0 })
     }
 
     /// Refuses an `E` that is recorded, and any when the record is full.
@@ -85,7 +93,7 @@ impl ReplayRecord {
         if self.seen.contains_key(ephemeral) {
             return Err(HandshakeError::Replayed);
         }
-        if self.seen.len() >= MAX_REPLAY_ENTRIES {
+        if self.len() >= MAX_REPLAY_ENTRIES {
             return Err(HandshakeError::RecordFull);
         }
         Ok(())

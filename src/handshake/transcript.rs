@@ -13,6 +13,12 @@ use crate::wire::Handshake;
 pub struct HandshakeId(pub(crate) [u8; 32]);
 
 impl HandshakeId {
+    /// The id with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The id of a handshake.
     // H("subrosa/1 handshake id" || 0x00 || E || c1 || ct || c2)
     #[must_use]

@@ -15,6 +15,11 @@ use crate::wire::{DecodeError, SignedDeviceList, stored};
 pub struct AccountKey(pub(super) VerifyingKey);
 
 impl AccountKey {
+    /// The key with these bytes, if they are one: canonical, and not of small order.
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        VerifyingKey::from_bytes(bytes).ok().map(Self)
+    }
+
     /// Its 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

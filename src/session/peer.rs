@@ -10,7 +10,7 @@ use super::delivered::{Answer, Delivered};
 use super::numbering::{Arrived, NumberRow, Numbering};
 use super::payload::{Body, Content, Outgoing, Received};
 use super::sent::{Numbers, Sent};
-use super::session::{Accepted, Session};
+use super::session::{Accepted, Sealed, Session};
 use super::{DecryptError, EncryptError, PeerRow, Unsaved};
 use crate::address::Address;
 use crate::handshake::{HandshakeError, HandshakeId, ReplayRecord, VerifiedPrekeys, initiate};
@@ -178,14 +178,15 @@ impl Peer {
             Body::Control(_) => None,
         };
         let outgoing = Outgoing { body, seq, last, seen: self.numbering.seen(), view };
-        let (envelope, beside, tags) = session.encrypt(&outgoing, now, rng)?.into_parts();
+        let (sealed, beside, tags) = session.seal(&outgoing, now, rng)?.into_parts();
+        let Sealed { envelope, tag, salt, ephemeral } = sealed;
         let mut rows = vec![PeerRow::Session(session.id())];
         rows.extend(beside.into_iter().map(|row| PeerRow::Beside(session.id(), row)));
         if let (Numbers::Next, Some(id)) = (numbers, id) {
             rows.push(PeerRow::Peer);
             rows.extend(self.numbering.sent(seq, id).into_iter().map(PeerRow::from));
         }
-        Ok(Unsaved::new(Sent { envelope, seq, last }, rows, tags))
+        Ok(Unsaved::new(Sent { envelope, seq, last, tag, salt, ephemeral }, rows, tags))
     }
 
     /// Whether the handshake with this id has been answered, or made, here.
@@ -284,6 +285,28 @@ impl Peer {
             rows.push(PeerRow::Session(id));
         }
         Unsaved::new((), rows, Vec::new())
+    }
+
+    /// Stops sending in every session; they still receive.
+    pub fn give_up_all(&mut self) -> Unsaved<(), PeerRow> {
+        self.sessions.iter_mut().for_each(Session::give_up);
+        let rows = self.sessions.iter().map(|session| PeerRow::Session(session.id()));
+        Unsaved::new((), rows.collect(), Vec::new())
+    }
+
+    /// Begins anew with the device, whose account may be another one from now on: gives up
+    /// every session, and forgets whose they were.
+    pub fn forget_account(&mut self) -> Unsaved<(), PeerRow> {
+        self.account_key = None;
+        let ((), mut rows, tags) = self.give_up_all().into_parts();
+        rows.push(PeerRow::Peer);
+        Unsaved::new((), rows, tags)
+    }
+
+    /// Numbers that will never come are no longer missing.
+    pub fn close_gap(&mut self, range: std::ops::RangeInclusive<u64>) -> Unsaved<(), PeerRow> {
+        self.numbering.close_range(range);
+        Unsaved::new((), vec![PeerRow::Peer], Vec::new())
     }
 
     /// Forgets what is older than 30 days: keys and tags, and sessions that do not

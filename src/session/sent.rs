@@ -30,4 +30,11 @@ pub struct Sent {
     pub seq: u64,
     /// The newest numbered message before it, to be kept for [`Numbers::Again`].
     pub last: Option<Mark>,
+    /// The envelope's tag: with the salt, what the peer names it by if it does not open.
+    pub tag: [u8; 8],
+    /// The envelope's salt.
+    pub salt: [u8; 8],
+    /// The ephemeral key of the handshake in front of it, by which the peer names a first
+    /// message.
+    pub ephemeral: Option<[u8; 32]>,
 }

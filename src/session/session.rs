@@ -56,6 +56,14 @@ pub struct Session {
     pub(super) ratchet: Ratchet,
 }
 
+/// An envelope, and what names it.
+pub(super) struct Sealed {
+    pub(super) envelope: Vec<u8>,
+    pub(super) tag: [u8; 8],
+    pub(super) salt: [u8; 8],
+    pub(super) ephemeral: Option<[u8; 32]>,
+}
+
 struct Pending {
     handshake: Handshake,
     bundle_fetched_at: Timestamp,
@@ -200,6 +208,17 @@ impl Session {
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Unsaved<Vec<u8>>, EncryptError> {
+        let (sealed, rows, tags) = self.seal(outgoing, now, rng)?.into_parts();
+        Ok(Unsaved::new(sealed.envelope, rows, tags))
+    }
+
+    /// As [`Self::encrypt`], with what names the envelope.
+    pub(super) fn seal(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Unsaved<Sealed>, EncryptError> {
         outgoing.check()?;
         if self.is_first_chain_over(now) {
             return Err(EncryptError::FirstChainExpired);
@@ -216,6 +235,7 @@ impl Session {
         pad(&mut payload, padded);
         let (head, sealed) = self.ratchet.seal(&payload, rng).ok_or(EncryptError::NoPeerKey)?;
         let message = Message { head: head.to_bytes(), sealed };
+        let ephemeral = self.pending.as_ref().map(|pending| *pending.handshake.ephemeral());
         let envelope = match &self.pending {
             None => Envelope::Message(message),
             Some(pending) => {
@@ -223,7 +243,9 @@ impl Session {
             }
         };
         self.last_used_at = now;
-        Ok(Unsaved::new(envelope.encode(), log.rows, log.tags))
+        let (tag, salt) = (head.tag.to_bytes(), head.salt);
+        let sealed = Sealed { envelope: envelope.encode(), tag, salt, ephemeral };
+        Ok(Unsaved::new(sealed, log.rows, log.tags))
     }
 
     /// Decrypts a message.
@@ -307,7 +329,7 @@ impl Session {
     }
 
     /// Whether nothing can be sent any more before the peer has answered.
-    pub(super) fn is_first_chain_over(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_first_chain_over(&self, now: Timestamp) -> bool {
         let fetched = self.pending.as_ref().map(|pending| pending.bundle_fetched_at);
         fetched.is_some_and(|fetched| now.since(fetched) > FIRST_CHAIN_LIFETIME)
     }

@@ -26,6 +26,31 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// A store of its own with the same rows: what a backup of the disk would have.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let copy = |(table, rows): (&Table, &BTreeMap<Vec<u8>, SecretBytes>)| {
+            let rows = rows.iter().map(|(key, value)| (key.clone(), value.clone()));
+            (*table, rows.collect())
+        };
+        let tables = state.tables.iter().map(copy).collect();
+        Self(Arc::new(RwLock::new(State { revision: state.revision, tables })))
+    }
+
+    /// How many rows there are, and how many bytes in them, by table.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn sizes(&self) -> BTreeMap<u8, (usize, usize)> {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let size = |(table, rows): (&Table, &BTreeMap<Vec<u8>, SecretBytes>)| {
+            let bytes = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
+            (table.get(), (rows.len(), bytes))
+        };
+        state.tables.iter().map(size).collect()
+    }
 }
 
 // A poisoned lock is of no account: nothing panics between two changes of a commit.

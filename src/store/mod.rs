@@ -235,10 +235,15 @@ impl Revision {
         Self(bytes)
     }
 
+    /// How many commits led to it.
+    pub(crate) fn count(self) -> u64 {
+        let (counter, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        u64::from_be_bytes(*counter)
+    }
+
     /// One that follows this one, with these random bytes.
     pub(crate) fn next(self, random: [u8; 16]) -> Self {
-        let (counter, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        let counter = u64::from_be_bytes(*counter).saturating_add(1);
+        let counter = self.count().saturating_add(1);
         let mut bytes = [0; 24];
         let (head, tail) = bytes.split_at_mut(8);
         head.copy_from_slice(&counter.to_be_bytes());

@@ -112,7 +112,7 @@ impl Conversation {
         let view = View(u64::from_le_bytes(self.views[side]));
         let peer = self.peers[side].as_mut().unwrap();
         let sent = peer.encrypt(body, numbers, view, TIME, &mut self.draws).unwrap().saved();
-        let Sent { envelope, seq, last } = sent;
+        let Sent { envelope, seq, last, .. } = sent;
         let (said, payload) = match say {
             Say::Generation(generation) => {
                 let control = pb_bytes(8, &pb_varint(1, generation));

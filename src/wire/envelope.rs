@@ -103,6 +103,13 @@ impl Message {
         *tag
     }
 
+    /// Tag and salt: what names the message to both sides.
+    #[must_use]
+    pub fn name(&self) -> [u8; 16] {
+        let (name, _) = self.head.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        *name
+    }
+
     fn from_raw(raw: v1::Message) -> Result<Self, DecodeError> {
         let v1::Message { head, sealed } = raw;
         if sealed.len() <= 16 {
@@ -130,6 +137,12 @@ pub struct Handshake {
 }
 
 impl Handshake {
+    /// `E`: the initiator's ephemeral key, fresh for each handshake.
+    #[must_use]
+    pub fn ephemeral(&self) -> &[u8; 32] {
+        &self.ephemeral
+    }
+
     /// Decodes a handshake that was stored by [`Self::encode`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         Self::from_raw(decode(bytes, MAX_ENVELOPE_LEN, "handshake")?)

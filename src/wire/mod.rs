@@ -30,6 +30,9 @@ mod generated {
     pub(super) mod stored {
         include!("generated/subrosa.stored.v1.rs");
     }
+    pub(crate) mod messenger {
+        include!("generated/subrosa.stored.messenger.v1.rs");
+    }
 }
 
 pub use control::{Control, EnvelopeName, ListVersions, MAX_CONTROL_ITEMS, NotOpened, NumberRange};

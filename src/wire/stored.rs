@@ -12,6 +12,8 @@ pub(crate) use super::generated::stored::{
     PendingHandshake, PostQuantum, PrekeySecret, Ratchet, ReceivedId, ReceivedNumber, ReplayEntry,
     ReplayRecord, SentNumber, Session, SkippedKey, UsedTag, post_quantum,
 };
+/// The records of `proto/messenger.proto`.
+pub(crate) use super::generated::messenger;
 use super::{DecodeError, fixed};
 
 /// The highest number that a genuine record counts to; higher ones are damaged, and

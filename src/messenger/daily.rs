@@ -1,0 +1,68 @@
+//! What has to be done once a day: rotate, expire, forget.
+
+use std::time::Duration;
+
+use super::due::Job;
+use super::work::Work;
+use super::{Error, table};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many rows one part of a sweep goes through.
+const ROWS_A_PART: usize = 64;
+
+/// The tables that are swept, by the number in a job's subject.
+const SWEPT: [crate::store::Table; 3] = [table::PEERS, table::LETTERS, table::SHOWN];
+
+impl Work<'_> {
+    pub(super) fn do_daily(&mut self) -> Result<(), Error> {
+        self.set_due(Job::Daily, &[], self.now.after(DAY))?;
+        self.look_after_prekeys()?;
+        self.retry_held_now()?;
+        self.cache.tidy = true;
+        if self.may_expire {
+            for number in 0..SWEPT.len() {
+                self.set_due(Job::Sweep, &[u8::try_from(number).unwrap_or(u8::MAX)], self.now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through some rows of a table; the rest is due at once.
+    pub(super) fn sweep(&mut self, subject: &[u8]) -> Result<(), Error> {
+        let Some((number, from)) = subject.split_first() else { return Ok(()) };
+        let Some(table) = SWEPT.get(usize::from(*number)) else { return Ok(()) };
+        if !self.may_expire {
+            return Ok(());
+        }
+        let rows = self.view.scan(*table, from, ROWS_A_PART)?;
+        if rows.len() == ROWS_A_PART
+            && let Some((last, _)) = rows.last()
+        {
+            let next = [&[*number], last.as_slice(), &[0]].concat();
+            self.set_due(Job::Sweep, &next, self.now)?;
+        }
+        for (key, row) in rows {
+            if *table == table::PEERS {
+                self.sweep_peer(&key)?;
+            } else if *table == table::LETTERS {
+                self.sweep_letter(&key, &row)?;
+            } else {
+                self.sweep_shown(&key, &row);
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep_peer(&mut self, key: &[u8]) -> Result<(), Error> {
+        let Some((address, _)) = table::split_device(key) else { return Ok(()) };
+        let here = self.cache.peers.contains_key(&address);
+        let mut peer = self.peer(&address)?;
+        let step = peer.expire(self.now);
+        self.save_step(&peer, step)?;
+        if here {
+            self.keep_peer(peer);
+        }
+        Ok(())
+    }
+}

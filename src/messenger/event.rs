@@ -1,0 +1,416 @@
+//! What happened: durable, told again until the app says that it has it.
+
+use std::time::Duration;
+
+use super::work::Work;
+use super::{Error, EventId, table};
+use crate::address::{Address, DeviceId, UserId};
+use crate::content::{Content, Frame, Said, Typing};
+use crate::identity::AccountKey;
+use crate::timestamp::Timestamp;
+use crate::wire::stored::messenger as record;
+use crate::wire::{MessageId, stored};
+
+/// How long it is news that somebody is typing.
+const TYPING_LASTS: Duration = Duration::from_secs(15);
+
+/// Something that happened. It comes again, with the same id, until
+/// [`events_done`](super::Messenger::events_done).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Event {
+    /// What names it, for ever.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// Somebody with whom we talk has written.
+    Message(Message),
+    /// A stranger has written: show it as a request, answer with
+    /// [`accept`](super::Messenger::accept) or [`block`](super::Messenger::block).
+    Request(Message),
+    /// We have written this on another of our devices: show it, never answer it.
+    OwnMessage(Message),
+    /// Somebody with whom we talk is typing, or has stopped. Old news is not told.
+    Typing {
+        /// Who.
+        user: UserId,
+        /// Whether it began or ended.
+        typing: Typing,
+    },
+    /// What became of a message of ours.
+    Status {
+        /// Which.
+        message: MessageId,
+        /// Where it was sent.
+        conversation: Conversation,
+        /// What became of it.
+        status: Status,
+    },
+    /// Messages that were sent to us will never come: repair has given up.
+    Lost {
+        /// From which device.
+        from: Address,
+        /// How many.
+        count: u64,
+    },
+    /// A user comes with another account key. Under the usual policy nothing is sent to
+    /// them until [`accept_identity`](super::Messenger::accept_identity).
+    IdentityChanged {
+        /// Who.
+        user: UserId,
+        /// The new key.
+        key: AccountKey,
+        /// The number of the old one had been compared.
+        was_verified: bool,
+    },
+    /// A user's account key has signed two device lists that exclude each other: the
+    /// account is in two hands. Nothing is sent to them any more.
+    Equivocation {
+        /// Who.
+        user: UserId,
+    },
+    /// A user's devices have changed (ours too).
+    DevicesChanged {
+        /// Whose.
+        user: UserId,
+        /// What is new.
+        added: Vec<DeviceId>,
+        /// What is gone.
+        removed: Vec<DeviceId>,
+    },
+    /// A device keeps falling back to an old state: it was restored from a backup that is
+    /// not one, or there are two of it.
+    DeviceRestored {
+        /// Which device.
+        device: Address,
+    },
+    /// This store was restored from a backup, or copied: sessions and prekeys have been
+    /// made anew.
+    Restored,
+    /// A device was linked, and there never was a [`backup`](super::Messenger::backup):
+    /// without one, losing this device is losing the account.
+    NoBackup,
+}
+
+/// What became of a message of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// Every envelope of it has been carried.
+    Sent,
+    /// A device of this user has it.
+    Delivered(UserId),
+    /// This user has read it.
+    Read(UserId),
+    /// It waits: this user's identity has changed.
+    Held(UserId),
+    /// It is given up.
+    Failed(UserId, FailReason),
+}
+
+/// Why a message was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailReason {
+    /// There is no such user.
+    NoSuchUser,
+    /// The other end does not take it.
+    Refused,
+    /// For weeks there was no receipt: it is not known to have arrived.
+    Expired,
+}
+
+/// Where something is said.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Conversation {
+    /// With this user; with ourselves, it is a note to our own devices.
+    User(UserId),
+}
+
+impl From<UserId> for Conversation {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
+    }
+}
+
+impl From<&UserId> for Conversation {
+    fn from(user: &UserId) -> Self {
+        Self::User(user.clone())
+    }
+}
+
+impl From<&Self> for Conversation {
+    fn from(conversation: &Self) -> Self {
+        conversation.clone()
+    }
+}
+
+/// Something that was said.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Message {
+    /// What names it, for ever; made by its author.
+    pub id: MessageId,
+    /// Where it was said.
+    pub conversation: Conversation,
+    /// Who said it, as the keys prove.
+    pub from: UserId,
+    /// On which device.
+    pub device: Address,
+    /// When, by the author's clock.
+    pub sent_at: Timestamp,
+    /// What.
+    pub content: Content,
+}
+
+/// An event's row.
+pub(super) enum Happening {
+    Message(Arrival),
+    Request(Arrival),
+    OwnMessage(Arrival),
+    Status { message: MessageId, conversation: UserId, status: StatusCode },
+    Lost { from: Address, count: u64 },
+    IdentityChanged { user: UserId, key: AccountKey, was_verified: bool },
+    Equivocation(UserId),
+    DevicesChanged { user: UserId, added: Vec<DeviceId>, removed: Vec<DeviceId> },
+    DeviceRestored(Address),
+    Restored,
+    NoBackup,
+    Typing { user: UserId, typing: Typing, at: Timestamp },
+}
+
+/// A message that has come, its content as it came.
+pub(super) struct Arrival {
+    pub(super) id: MessageId,
+    pub(super) conversation: UserId,
+    pub(super) device: Address,
+    pub(super) content: Vec<u8>,
+}
+
+/// A [`Status`], but for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StatusCode {
+    Sent,
+    Delivered,
+    Read,
+    Held,
+    NoSuchUser,
+    Refused,
+    Expired,
+}
+
+impl StatusCode {
+    const ALL: [Self; 7] = [
+        Self::Sent,
+        Self::Delivered,
+        Self::Read,
+        Self::Held,
+        Self::NoSuchUser,
+        Self::Refused,
+        Self::Expired,
+    ];
+
+    fn number(self) -> u32 {
+        (0..).zip(Self::ALL).find(|(_, code)| *code == self).map_or(0, |(number, _)| number)
+    }
+
+    fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    fn to_status(self, user: &UserId) -> Status {
+        let user = user.clone();
+        match self {
+            Self::Sent => Status::Sent,
+            Self::Delivered => Status::Delivered(user),
+            Self::Read => Status::Read(user),
+            Self::Held => Status::Held(user),
+            Self::NoSuchUser => Status::Failed(user, FailReason::NoSuchUser),
+            Self::Refused => Status::Failed(user, FailReason::Refused),
+            Self::Expired => Status::Failed(user, FailReason::Expired),
+        }
+    }
+}
+
+fn arrival_record(arrival: Arrival) -> record::Arrival {
+    let Arrival { id, conversation, device, content } = arrival;
+    record::Arrival {
+        message_id: id.as_bytes().to_vec(),
+        conversation: conversation.as_bytes().to_vec(),
+        user_id: device.user.as_bytes().to_vec(),
+        device_id: device.device.get(),
+        content,
+    }
+}
+
+fn ids(devices: &[DeviceId]) -> Vec<u32> {
+    devices.iter().map(|id| id.get()).collect()
+}
+
+impl Happening {
+    fn encode(self) -> record::Event {
+        use record::event::Kind;
+        let kind = match self {
+            Self::Message(arrival) => Kind::Message(arrival_record(arrival)),
+            Self::Request(arrival) => Kind::Request(arrival_record(arrival)),
+            Self::OwnMessage(arrival) => Kind::OwnMessage(arrival_record(arrival)),
+            Self::Status { message, conversation, status } => Kind::Status(record::StatusChange {
+                message_id: message.as_bytes().to_vec(),
+                conversation: conversation.as_bytes().to_vec(),
+                status: status.number(),
+            }),
+            Self::Lost { from, count } => Kind::Lost(record::LostMessages {
+                user_id: from.user.as_bytes().to_vec(),
+                device_id: from.device.get(),
+                count,
+            }),
+            Self::IdentityChanged { user, key, was_verified } => {
+                Kind::IdentityChanged(record::IdentityChange {
+                    user_id: user.as_bytes().to_vec(),
+                    account_key: key.as_bytes().to_vec(),
+                    was_verified,
+                })
+            }
+            Self::Equivocation(user) => Kind::Equivocation(user.as_bytes().to_vec()),
+            Self::DevicesChanged { user, added, removed } => {
+                Kind::DevicesChanged(record::DeviceChange {
+                    user_id: user.as_bytes().to_vec(),
+                    added: ids(&added),
+                    removed: ids(&removed),
+                })
+            }
+            Self::DeviceRestored(device) => Kind::DeviceRestored(record::DeviceRepeats {
+                user_id: device.user.as_bytes().to_vec(),
+                device_id: device.device.get(),
+            }),
+            Self::Restored => Kind::Restored(true),
+            Self::NoBackup => Kind::NoBackup(true),
+            Self::Typing { user, typing, at } => Kind::Typing(record::TypingNotice {
+                user_id: user.as_bytes().to_vec(),
+                stopped: typing == Typing::Stopped,
+                at: at.as_millis(),
+            }),
+        };
+        record::Event { kind: Some(kind) }
+    }
+}
+
+fn message(raw: &record::Arrival) -> Option<Message> {
+    let device = address(&raw.user_id, raw.device_id)?;
+    let Frame { sent_at, said } = Frame::decode(&raw.content);
+    let Said::Content(content) = said else { return None };
+    Some(Message {
+        id: MessageId::from_bytes(raw.message_id.as_slice().try_into().ok()?),
+        conversation: Conversation::User(user(&raw.conversation)?),
+        from: device.user.clone(),
+        device,
+        sent_at,
+        content,
+    })
+}
+
+fn user(bytes: &[u8]) -> Option<UserId> {
+    UserId::new(bytes).ok()
+}
+
+fn address(user_id: &[u8], device: u32) -> Option<Address> {
+    Some(Address { user: user(user_id)?, device: DeviceId::new(device)? })
+}
+
+/// What an event's row says; nothing if it is damaged, or no longer of interest.
+fn decode(bytes: &[u8], now: Timestamp) -> Option<EventKind> {
+    use record::event::Kind;
+    let raw: record::Event = stored::decode(bytes, "event").ok()?;
+    let devices =
+        |ids: &[u32]| ids.iter().filter_map(|id| DeviceId::new(*id)).collect::<Vec<DeviceId>>();
+    Some(match raw.kind.as_ref()? {
+        Kind::Message(raw) => EventKind::Message(message(raw)?),
+        Kind::Request(raw) => EventKind::Request(message(raw)?),
+        Kind::OwnMessage(raw) => EventKind::OwnMessage(message(raw)?),
+        Kind::Status(raw) => {
+            let conversation = user(&raw.conversation)?;
+            EventKind::Status {
+                message: MessageId::from_bytes(raw.message_id.as_slice().try_into().ok()?),
+                status: StatusCode::from_number(raw.status)?.to_status(&conversation),
+                conversation: Conversation::User(conversation),
+            }
+        }
+        Kind::Lost(raw) => {
+            EventKind::Lost { from: address(&raw.user_id, raw.device_id)?, count: raw.count }
+        }
+        Kind::IdentityChanged(raw) => EventKind::IdentityChanged {
+            user: user(&raw.user_id)?,
+            key: AccountKey::from_bytes(raw.account_key.as_slice().try_into().ok()?)?,
+            was_verified: raw.was_verified,
+        },
+        Kind::Equivocation(raw) => EventKind::Equivocation { user: user(raw)? },
+        Kind::DevicesChanged(raw) => EventKind::DevicesChanged {
+            user: user(&raw.user_id)?,
+            added: devices(&raw.added),
+            removed: devices(&raw.removed),
+        },
+        Kind::DeviceRestored(raw) => {
+            EventKind::DeviceRestored { device: address(&raw.user_id, raw.device_id)? }
+        }
+        Kind::Restored(_) => EventKind::Restored,
+        Kind::NoBackup(_) => EventKind::NoBackup,
+        Kind::Typing(raw) => {
+            if now.since(Timestamp::from_millis(raw.at)) > TYPING_LASTS {
+                return None;
+            }
+            let typing = if raw.stopped { Typing::Stopped } else { Typing::Started };
+            EventKind::Typing { user: user(&raw.user_id)?, typing }
+        }
+    })
+}
+
+impl Work<'_> {
+    /// Tells the app something.
+    pub(super) fn tell(&mut self, happening: Happening) -> EventId {
+        let id = self.new_event_id();
+        self.view.put(table::EVENTS, id.as_bytes().to_vec(), stored::encode(&happening.encode()));
+        id
+    }
+
+    pub(super) fn tell_typing(&mut self, user: &UserId, typing: Typing) -> EventId {
+        let at = self.now;
+        self.tell(Happening::Typing { user: user.clone(), typing, at })
+    }
+
+    /// Tells the app what became of a message.
+    pub(super) fn tell_status(&mut self, message: MessageId, user: &UserId, status: StatusCode) {
+        self.tell(Happening::Status { message, conversation: user.clone(), status });
+    }
+
+    /// The event with this id, if it is still to be told.
+    pub(super) fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
+        let row = self.view.get(table::EVENTS, id.as_bytes())?;
+        Ok(row.and_then(|row| decode(&row, self.now)).map(|kind| Event { id, kind }))
+    }
+
+    pub(super) fn drop_event(&mut self, id: EventId) {
+        self.view.delete(table::EVENTS, id.as_bytes().to_vec());
+    }
+
+    /// The first event whose id is `from` or above. One that is damaged is passed over.
+    pub(super) fn event_from(&self, from: &[u8]) -> Result<Option<Event>, Error> {
+        let mut from = from.to_vec();
+        loop {
+            let Some((key, row)) = self.view.scan(table::EVENTS, &from, 1)?.pop() else {
+                return Ok(None);
+            };
+            if let (Some(id), Some(kind)) = (EventId::from_key(&key), decode(&row, self.now)) {
+                return Ok(Some(Event { id, kind }));
+            }
+            from = key;
+            from.push(0);
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! Messages of ours: written once, a copy for each device, kept until everybody has it.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::due::Job;
+use super::errand::{Errand, Urgency};
+use super::event::StatusCode;
+use super::work::Work;
+use super::{Error, table};
+use crate::address::{Address, DeviceId, UserId};
+use crate::content::{Receipt, ReceiptKind};
+use crate::session::{Numbers, Sent};
+use crate::timestamp::Timestamp;
+use crate::wire::stored::messenger::{Copy, Letter, LogEntry};
+use crate::wire::{Mark, MessageId, stored};
+
+/// After what time without a receipt a message is sent again, the first and the second
+/// time.
+pub(super) const AGAIN_AFTER: [Duration; 2] =
+    [Duration::from_secs(48 * 60 * 60), Duration::from_secs(8 * 24 * 60 * 60)];
+
+/// After what time without a receipt a message is given up.
+///
+/// The second repeat has two weeks to arrive by then.
+pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(23 * 24 * 60 * 60);
+
+/// How many messages without a receipt are kept for one device.
+///
+/// As many as the peer remembers by number.
+const LOG_LENGTH: u64 = crate::session::NUMBERS_REMEMBERED;
+
+/// What kind of message something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// A person's: kept until everybody has it.
+    Kept,
+    /// For our own devices: kept, and the app is told nothing.
+    OwnCopy,
+    /// Never sent again.
+    Fleeting,
+}
+
+fn log_key(address: &Address, seq: u64) -> Vec<u8> {
+    table::of_device(address, &seq.to_be_bytes())
+}
+
+/// The key of a letter that waits for a session.
+fn waiting_key(user: &UserId, order: u64) -> Vec<u8> {
+    table::of_user(user, &order.to_be_bytes())
+}
+
+impl Work<'_> {
+    pub(super) fn letter(&self, id: MessageId) -> Result<Option<Letter>, Error> {
+        let row = self.view.get(table::LETTERS, id.as_bytes())?;
+        Ok(row.and_then(|row| stored::decode(&row, "letter").ok()))
+    }
+
+    pub(super) fn save_letter(&mut self, id: MessageId, letter: &Letter) {
+        self.view.put(table::LETTERS, id.as_bytes().to_vec(), stored::encode(letter));
+    }
+
+    /// Sends something to all devices of a user; what cannot be encrypted yet waits.
+    pub(super) fn post(
+        &mut self,
+        user: &UserId,
+        id: MessageId,
+        content: Zeroizing<Vec<u8>>,
+        weight: Weight,
+    ) -> Result<(), Error> {
+        let own = self.own()?;
+        let ourselves = *user == own.address().user;
+        let contact = self.contact(user)?;
+        let devices: Vec<Address> = match ourselves {
+            true => own.others().collect(),
+            false => addresses(user, contact.devices()),
+        };
+        let may_send = ourselves || contact.may_send();
+        if weight == Weight::Fleeting {
+            let urgency = Urgency::Quiet;
+            for to in devices.iter().filter(|_| may_send) {
+                if let Some(sent) = self.encrypt_content(to, id, &content, Numbers::Unnumbered)? {
+                    self.carry(to, sent.envelope, urgency, None);
+                }
+            }
+            return Ok(());
+        }
+        let mut letter = Letter::default();
+        letter.user_id = user.as_bytes().to_vec();
+        letter.sent_at = self.now.as_millis();
+        letter.own_copy = weight == Weight::OwnCopy;
+        if ourselves && devices.is_empty() {
+            if weight == Weight::Kept {
+                self.tell_status(id, user, StatusCode::Sent);
+            }
+            return Ok(());
+        }
+        let mut waits = !ourselves && contact.list.is_none();
+        for to in &devices {
+            waits |= !(may_send && self.copy_to(to, id, &content, &mut letter)?);
+        }
+        letter.content = content.to_vec();
+        if waits {
+            letter.waits = true;
+            let key = waiting_key(user, self.next_order());
+            self.view.put(table::WAITING, key, Zeroizing::new(id.as_bytes().to_vec()));
+            if ourselves || contact.list.is_none() || may_send {
+                self.fetch(user)?;
+            } else {
+                self.tell_status(id, user, StatusCode::Held);
+            }
+        }
+        self.save_letter(id, &letter);
+        Ok(())
+    }
+
+    /// Encrypts one device's copy of a letter; says whether it could.
+    fn copy_to(
+        &mut self,
+        to: &Address,
+        id: MessageId,
+        content: &[u8],
+        letter: &mut Letter,
+    ) -> Result<bool, Error> {
+        let Some(sent) = self.encrypt_content(to, id, content, Numbers::Next)? else {
+            return Ok(false);
+        };
+        letter.copies.push(Copy { device_id: to.device.get(), seq: sent.seq, received: false });
+        letter.to_carry = letter.to_carry.saturating_add(1);
+        let (last_seq, last_id) = Mark::to_fields(sent.last);
+        let mut entry = LogEntry {
+            message_id: id.as_bytes().to_vec(),
+            last_seq,
+            last_id,
+            sent_at: self.now.as_millis(),
+            again_at: self.now.after(AGAIN_AFTER[0]).as_millis(),
+            ..LogEntry::default()
+        };
+        name_envelope(&mut entry, &sent);
+        self.save_log_entry(to, sent.seq, &entry);
+        if let Some(oldest) = sent.seq.checked_sub(LOG_LENGTH) {
+            self.leave_log(to, oldest)?;
+        }
+        let urgency = if letter.own_copy { Urgency::Quiet } else { Urgency::Alert };
+        self.carry(to, sent.envelope, urgency, Some(id));
+        let subject = table::of_device(to, &[]);
+        self.set_due(Job::Log, &subject, self.now.after(AGAIN_AFTER[0]))?;
+        Ok(true)
+    }
+
+    /// Puts an envelope into the queue.
+    pub(super) fn carry(
+        &mut self,
+        to: &Address,
+        envelope: Vec<u8>,
+        urgency: Urgency,
+        letter: Option<MessageId>,
+    ) {
+        self.add_errand(Errand::Deliver { to: to.clone(), envelope, urgency, letter });
+    }
+
+    fn save_log_entry(&mut self, to: &Address, seq: u64, entry: &LogEntry) {
+        self.view.put(table::LOG, log_key(to, seq), stored::encode(entry));
+    }
+
+    pub(super) fn log_entry(&self, to: &Address, seq: u64) -> Result<Option<LogEntry>, Error> {
+        let row = self.view.get(table::LOG, &log_key(to, seq))?;
+        Ok(row.and_then(|row| stored::decode(&row, "log entry").ok()))
+    }
+
+    /// All that a device has not confirmed, oldest first.
+    pub(super) fn log_of(&self, to: &Address) -> Result<Vec<(u64, LogEntry)>, Error> {
+        let rows = self.view.scan_prefix(table::LOG, &table::of_device(to, &[]))?;
+        let entry = |(key, row): (Vec<u8>, Zeroizing<Vec<u8>>)| {
+            let (_, seq) = table::split_device(&key)?;
+            let seq = u64::from_be_bytes(seq.try_into().ok()?);
+            Some((seq, stored::decode(&row, "log entry").ok()?))
+        };
+        Ok(rows.into_iter().filter_map(entry).collect())
+    }
+
+    /// Encrypts all that waits for a user's devices.
+    pub(super) fn send_waiting(&mut self, user: &UserId) -> Result<(), Error> {
+        let own = self.own()?;
+        let ourselves = *user == own.address().user;
+        let contact = self.contact(user)?;
+        if !ourselves && !contact.may_send() {
+            return Ok(());
+        }
+        let devices: Vec<Address> = match ourselves {
+            true => own.others().collect(),
+            false => addresses(user, contact.devices()),
+        };
+        for (key, row) in self.view.scan_prefix(table::WAITING, &table::of_user(user, &[]))? {
+            let id = row.as_slice().try_into().ok().map(MessageId::from_bytes);
+            let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
+            let (Some(id), Some(mut letter)) = (id, letter) else {
+                self.view.delete(table::WAITING, key);
+                continue;
+            };
+            let content = Zeroizing::new(letter.content.clone());
+            let mut waits = false;
+            for to in &devices {
+                let copied = |copy: &Copy| copy.device_id == to.device.get();
+                if !letter.copies.iter().any(copied) {
+                    waits |= !self.copy_to(to, id, &content, &mut letter)?;
+                }
+            }
+            if !waits {
+                letter.waits = false;
+                self.view.delete(table::WAITING, key);
+            }
+            self.save_letter(id, &letter);
+        }
+        Ok(())
+    }
+
+    /// Whether anything waits for a session with this user.
+    pub(super) fn has_waiting(&self, user: &UserId) -> Result<bool, Error> {
+        let prefix = table::of_user(user, &[]);
+        let first = self.view.scan(table::WAITING, &prefix, 1)?;
+        Ok(first.first().is_some_and(|(key, _)| key.starts_with(&prefix)))
+    }
+
+    /// Sends a message of the log again, with the number that it had; says whether there
+    /// still is one and a session to send it in.
+    pub(super) fn send_again(
+        &mut self,
+        to: &Address,
+        seq: u64,
+        mut entry: LogEntry,
+    ) -> Result<bool, Error> {
+        let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
+        let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
+        let (Some(id), Some(letter)) = (id, letter) else { return Ok(false) };
+        if letter.content.is_empty() {
+            return Ok(false);
+        }
+        let numbers = Numbers::Again { seq, last: Mark::from_fields(entry.last_seq, entry.last_id) };
+        let Some(sent) = self.encrypt_content(to, id, &letter.content, numbers)? else {
+            return Ok(false);
+        };
+        name_envelope(&mut entry, &sent);
+        self.save_log_entry(to, seq, &entry);
+        self.carry(to, sent.envelope, Urgency::Quiet, None);
+        Ok(true)
+    }
+
+    /// A device has confirmed messages of ours.
+    pub(super) fn receipt(&mut self, from: &Address, receipt: &Receipt) -> Result<(), Error> {
+        for id in &receipt.ids {
+            let Some(mut letter) = self.letter(*id)? else { continue };
+            // Only what our log says that we sent there counts.
+            if letter.user_id != from.user.as_bytes() {
+                continue;
+            }
+            let device = from.device.get();
+            let Some(copy) = letter.copies.iter_mut().find(|copy| copy.device_id == device) else {
+                continue;
+            };
+            let (first, seq) = (!copy.received, copy.seq);
+            copy.received = true;
+            if first {
+                self.view.delete(table::LOG, log_key(from, seq));
+            }
+            let read = receipt.kind == ReceiptKind::Read;
+            if !letter.own_copy {
+                if !letter.delivered {
+                    self.tell_status(*id, &from.user, StatusCode::Delivered);
+                }
+                if read && !letter.read {
+                    self.tell_status(*id, &from.user, StatusCode::Read);
+                }
+            }
+            if !first && letter.delivered && (letter.read || !read) {
+                continue;
+            }
+            letter.delivered = true;
+            letter.read |= read;
+            self.settle_letter(*id, letter);
+        }
+        Ok(())
+    }
+
+    /// Keeps of a letter what is still needed.
+    fn settle_letter(&mut self, id: MessageId, mut letter: Letter) {
+        let everybody = !letter.waits && letter.copies.iter().all(|copy| copy.received);
+        if everybody {
+            if letter.own_copy && letter.to_carry == 0 {
+                self.view.delete(table::LETTERS, id.as_bytes().to_vec());
+                return;
+            }
+            // For read receipts; what it said is not kept.
+            zeroize::Zeroize::zeroize(&mut letter.content);
+        }
+        self.save_letter(id, &letter);
+    }
+
+    /// An envelope of a letter has been carried.
+    pub(super) fn carried(&mut self, id: MessageId) -> Result<(), Error> {
+        let Some(mut letter) = self.letter(id)? else { return Ok(()) };
+        letter.to_carry = letter.to_carry.saturating_sub(1);
+        if letter.to_carry == 0 && !letter.sent && !letter.waits {
+            letter.sent = true;
+            if !letter.own_copy
+                && let Ok(user) = UserId::new(&letter.user_id)
+            {
+                self.tell_status(id, &user, StatusCode::Sent);
+            }
+        }
+        self.settle_letter(id, letter);
+        Ok(())
+    }
+
+    /// A message is too old for the log: nobody can say that it arrived.
+    fn leave_log(&mut self, to: &Address, seq: u64) -> Result<(), Error> {
+        let Some(entry) = self.log_entry(to, seq)? else { return Ok(()) };
+        self.view.delete(table::LOG, log_key(to, seq));
+        let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
+        let Some(id) = id else { return Ok(()) };
+        let Some(mut letter) = self.letter(id)? else { return Ok(()) };
+        letter.copies.retain(|copy| copy.device_id != to.device.get());
+        let nobody = letter.copies.iter().all(|copy| !copy.received) && !letter.waits;
+        if nobody && letter.copies.is_empty() {
+            self.give_up_letter(id, &letter, StatusCode::Expired)?;
+        } else {
+            self.settle_letter(id, letter);
+        }
+        Ok(())
+    }
+
+    /// Gives a letter up, and says so if nobody has it.
+    pub(super) fn give_up_letter(
+        &mut self,
+        id: MessageId,
+        letter: &Letter,
+        status: StatusCode,
+    ) -> Result<(), Error> {
+        if let Ok(user) = UserId::new(&letter.user_id) {
+            for copy in &letter.copies {
+                if let Some(device) = DeviceId::new(copy.device_id) {
+                    let address = Address { user: user.clone(), device };
+                    self.view.delete(table::LOG, log_key(&address, copy.seq));
+                }
+            }
+            if !letter.delivered && !letter.own_copy {
+                self.tell_status(id, &user, status);
+            }
+        }
+        self.view.delete(table::LETTERS, id.as_bytes().to_vec());
+        Ok(())
+    }
+
+    /// The other end does not take one device's copy.
+    pub(super) fn copy_refused(
+        &mut self,
+        id: MessageId,
+        to: &Address,
+        status: StatusCode,
+    ) -> Result<(), Error> {
+        let Some(mut letter) = self.letter(id)? else { return Ok(()) };
+        let device = to.device.get();
+        if let Some(copy) = letter.copies.iter().find(|copy| copy.device_id == device) {
+            self.view.delete(table::LOG, log_key(to, copy.seq));
+        }
+        letter.copies.retain(|copy| copy.device_id != device);
+        letter.to_carry = letter.to_carry.saturating_sub(1);
+        if letter.copies.is_empty() && !letter.waits {
+            return self.give_up_letter(id, &letter, status);
+        }
+        self.settle_letter(id, letter);
+        Ok(())
+    }
+
+    /// A device is no longer on its list: nothing more goes to it.
+    pub(super) fn drop_copies(&mut self, address: &Address) -> Result<(), Error> {
+        for (seq, entry) in self.log_of(address)? {
+            self.view.delete(table::LOG, log_key(address, seq));
+            let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
+            let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
+            if let (Some(id), Some(mut letter)) = (id, letter) {
+                letter.copies.retain(|copy| copy.device_id != address.device.get());
+                self.settle_letter(id, letter);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends again what a device has not confirmed for days.
+    pub(super) fn look_after_log(&mut self, to: &Address) -> Result<(), Error> {
+        let own = self.own()?;
+        let listed = self.list_of(&to.user)?.is_some_and(|list| list.device(to.device).is_some());
+        if !listed || to == own.address() {
+            return self.drop_copies(to);
+        }
+        let mut next: Option<Timestamp> = None;
+        let mut overdue = false;
+        for (seq, mut entry) in self.log_of(to)? {
+            let sent_at = Timestamp::from_millis(entry.sent_at);
+            if self.may_expire && self.now >= sent_at.after(GIVEN_UP_AFTER) {
+                self.leave_log(to, seq)?;
+                continue;
+            }
+            let mut again_at = Timestamp::from_millis(entry.again_at);
+            if again_at <= self.now {
+                overdue = true;
+                entry.times = entry.times.saturating_add(1);
+                let times = usize::try_from(entry.times).unwrap_or(usize::MAX);
+                again_at = sent_at.after(AGAIN_AFTER.get(times).copied().unwrap_or(GIVEN_UP_AFTER));
+                entry.again_at = again_at.max(self.now.after(Duration::from_secs(60))).as_millis();
+                if times <= AGAIN_AFTER.len() {
+                    self.save_log_entry(to, seq, &entry);
+                    self.send_again(to, seq, entry)?;
+                } else {
+                    entry.again_at = self.now.after(Duration::from_secs(24 * 60 * 60)).as_millis();
+                    again_at = Timestamp::from_millis(entry.again_at);
+                    self.save_log_entry(to, seq, &entry);
+                }
+            }
+            next = Some(next.map_or(again_at, |next| next.min(again_at)));
+        }
+        if overdue {
+            self.is_silent(to)?;
+        }
+        if let Some(next) = next {
+            let at = next.max(self.now.after(Duration::from_secs(60)));
+            self.set_due(Job::Log, &table::of_device(to, &[]), at)?;
+        }
+        Ok(())
+    }
+
+    /// After this side fell back to an old state: everything that has no receipt goes
+    /// again.
+    pub(super) fn send_all_again(&mut self, to: &Address) -> Result<(), Error> {
+        for (seq, entry) in self.log_of(to)? {
+            self.send_again(to, seq, entry)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what is weeks old; forgets what nobody needs.
+    pub(super) fn sweep_letter(&mut self, key: &[u8], row: &[u8]) -> Result<(), Error> {
+        let id = key.try_into().ok().map(MessageId::from_bytes);
+        let letter = stored::decode::<Letter>(row, "letter").ok();
+        let (Some(id), Some(letter)) = (id, letter) else {
+            self.view.delete(table::LETTERS, key.to_vec());
+            return Ok(());
+        };
+        let age = self.now.since(Timestamp::from_millis(letter.sent_at));
+        if age > crate::session::KEPT_TIME || (age > GIVEN_UP_AFTER && !letter.delivered) {
+            self.give_up_letter(id, &letter, StatusCode::Expired)?;
+        }
+        Ok(())
+    }
+}
+
+/// Notes by what names a receiver may speak of an envelope.
+fn name_envelope(entry: &mut LogEntry, sent: &Sent) {
+    entry.names.push([sent.tag, sent.salt].concat());
+    entry.ephemerals.extend(sent.ephemeral.map(|key| key.to_vec()));
+}
+
+fn addresses(user: &UserId, devices: Vec<DeviceId>) -> Vec<Address> {
+    devices.into_iter().map(|device| Address { user: user.clone(), device }).collect()
+}

@@ -1,0 +1,67 @@
+//! The facade: a state machine with durable queues.
+//!
+//! ```text
+//!             send, accept, …                        next_outgoing
+//!   app  ---------------------->  +-------------+  ----------------->  transport, directory
+//!        <----------------------  |  Messenger  |  <-----------------
+//!             next_event          +-------------+    receive, learn
+//!                                        |
+//!                                      Store: one commit a call
+//! ```
+//!
+//! An operation computes what changes and what comes out; what comes out does so only
+//! from a committed change. See [`Messenger`] for the whole contract.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `messenger`, `batch`, `opened` | what an app calls |
+//! | `work`, `view`, `table` | a commit in the making, over the store |
+//! | `errand`, `event`, `lease` | the two queues |
+//! | `schedule`, `letter`, `receipts` | sending |
+//! | `receive`, `held`, `peers` | receiving |
+//! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
+//! | `repair`, `due`, `daily`, `clock` | what is done by time |
+
+mod batch;
+mod clock;
+mod contact;
+mod daily;
+mod due;
+mod errand;
+mod error;
+mod event;
+mod held;
+mod ids;
+mod learn;
+mod lease;
+mod letter;
+#[expect(clippy::module_inception, reason = "one noun, one file")]
+mod messenger;
+mod opened;
+mod options;
+mod own;
+mod people;
+mod peers;
+mod prekeys;
+mod receipts;
+mod receive;
+mod repair;
+mod schedule;
+mod table;
+mod view;
+mod work;
+
+pub use batch::Batch;
+pub use contact::{Consent, Contact};
+pub use errand::{Action, Outgoing, Refusal, Urgency};
+pub use error::{Error, ErrorKind};
+pub use event::{Conversation, Event, EventKind, FailReason, Message, Status};
+pub use held::{MAX_HELD, MAX_HELD_BYTES};
+pub use ids::{EventId, OutgoingId};
+pub use learn::Learned;
+pub use messenger::Messenger;
+pub use opened::{Opened, Setup};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use options::Seeds;
+pub use options::{Clock, IdentityPolicy, Options};
+pub use receive::{Incoming, Received, Rejection};

@@ -1,0 +1,208 @@
+//! What a person decides about people: accept, block, a changed identity, a compared
+//! number; and what our other devices hear of it.
+
+use super::event::{Arrival, Happening};
+use super::letter::Weight;
+use super::work::Work;
+use super::{Consent, Error, EventId, table};
+use crate::address::{Address, UserId};
+use crate::content::{Consent as Decided, Contact as Known, Frame, LinkPackage, Said, Sync};
+use crate::identity::{AccountKey, DeviceList, SafetyNumber};
+use crate::timestamp::Timestamp;
+use crate::wire::MessageId;
+
+impl Work<'_> {
+    /// We talk with this person from now on.
+    pub(super) fn accept(&mut self, user: &UserId) -> Result<(), Error> {
+        if self.decide(user, Consent::Accepted)? {
+            let (user, consent, at) = (user.clone(), Decided::Accepted, self.now);
+            self.tell_own_devices(Sync::Decision { user, consent, at })?;
+        }
+        Ok(())
+    }
+
+    /// Silence from now on.
+    pub(super) fn block(&mut self, user: &UserId) -> Result<(), Error> {
+        if self.decide(user, Consent::Blocked)? {
+            let (user, consent, at) = (user.clone(), Decided::Blocked, self.now);
+            self.tell_own_devices(Sync::Decision { user, consent, at })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a decision down; says whether it changes anything.
+    fn decide(&mut self, user: &UserId, consent: Consent) -> Result<bool, Error> {
+        let mut contact = self.contact(user)?;
+        if contact.consent == consent {
+            return Ok(false);
+        }
+        contact.consent = consent;
+        contact.consent_at = self.now;
+        self.save_contact(user, contact);
+        match consent {
+            Consent::Blocked => self.drop_receipts(user)?,
+            _ => {
+                self.release_receipts(user)?;
+                for address in self.peers_of(user)? {
+                    self.gap_noticed(&address)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Goes on under the key that the user was shown.
+    pub(super) fn accept_identity(&mut self, user: &UserId, key: &AccountKey) -> Result<(), Error> {
+        let contact = self.contact(user)?;
+        match &contact.moved {
+            Some(moved) if moved.account_key() == *key => {}
+            None if contact.key() == Some(*key) => return Ok(()),
+            _ => return Err(Error::IdentityMoved),
+        }
+        self.go_on_under_new_key(user)
+    }
+
+    /// The number to compare with this person.
+    pub(super) fn safety_number(&mut self, user: &UserId) -> Result<Option<SafetyNumber>, Error> {
+        let own = self.own()?;
+        let contact = self.contact(user)?;
+        // Of the key that is to be decided about, if there is one.
+        let list = contact.moved.or(contact.list);
+        Ok(list.map(|list| SafetyNumber::between(&own.list, &list)))
+    }
+
+    /// The user has compared this number.
+    pub(super) fn mark_verified(
+        &mut self,
+        user: &UserId,
+        compared: &SafetyNumber,
+    ) -> Result<(), Error> {
+        let now = self.safety_number(user)?.ok_or(Error::Unknown)?;
+        if now.to_string() != compared.to_string() {
+            return Err(Error::IdentityMoved);
+        }
+        self.go_on_under_new_key(user)?;
+        let mut contact = self.contact(user)?;
+        contact.verified = true;
+        contact.verified_at = self.now;
+        let key = contact.key().ok_or(Error::Unknown)?;
+        self.save_contact(user, contact);
+        let (user, account_key, at) = (user.clone(), *key.as_bytes(), self.now);
+        self.tell_own_devices(Sync::Verified { user, account_key, at })
+    }
+
+    /// Says something to our own other devices.
+    pub(super) fn tell_own_devices(&mut self, sync: Sync) -> Result<(), Error> {
+        let own = self.own()?;
+        if own.others().next().is_none() {
+            return Ok(());
+        }
+        let user = own.address().user.clone();
+        let frame = Frame { sent_at: self.now, said: Said::Sync(sync) }.encode();
+        let id = MessageId::generate(&mut self.rng);
+        self.post(&user, id, frame, Weight::OwnCopy)
+    }
+
+    /// One of our other devices says something.
+    pub(super) fn take_sync(
+        &mut self,
+        address: &Address,
+        sync: Sync,
+        events: &mut Vec<EventId>,
+    ) -> Result<(), Error> {
+        match sync {
+            Sync::SentCopy { user, message: id, sent_at, content } => {
+                let key = table::of_user(&address.user, id.as_bytes());
+                if self.view.get(table::SHOWN, &key)?.is_some() {
+                    return Ok(());
+                }
+                let now = self.now.as_millis().to_be_bytes().to_vec();
+                self.view.put(table::SHOWN, key, zeroize::Zeroizing::new(now));
+                let mut contact = self.contact(&user)?;
+                if matches!(contact.consent, Consent::Stranger | Consent::Requested) {
+                    // To write is to accept, on whatever device.
+                    contact.consent = Consent::Accepted;
+                    contact.consent_at = self.now;
+                    self.save_contact(&user, contact);
+                    self.release_receipts(&user)?;
+                }
+                events.push(self.tell(Happening::OwnMessage(Arrival {
+                    id,
+                    conversation: user,
+                    device: address.clone(),
+                    content: content.encode_at(sent_at).to_vec(),
+                })));
+                Ok(())
+            }
+            Sync::Decision { user, consent, at } => {
+                self.take_decision(&user, consent, at)
+            }
+            Sync::Verified { user, account_key, at } => {
+                let mut contact = self.contact(&user)?;
+                // Only of the key that this device knows too.
+                if contact.key().is_some_and(|key| *key.as_bytes() == account_key) && contact.verified_at < at {
+                    contact.verified = true;
+                    contact.verified_at = at;
+                    self.save_contact(&user, contact);
+                }
+                Ok(())
+            }
+            Sync::LinkPackage(package) => self.take_package(package),
+            Sync::ReadMarks { .. } | Sync::Unknown => Ok(()),
+        }
+    }
+
+    /// What the primary gives to a device that it has linked.
+    fn take_package(&mut self, package: LinkPackage) -> Result<(), Error> {
+        let own = self.own()?;
+        if let Ok(list) = DeviceList::verify(package.account_list) {
+            self.adopt(&own.address().user, list)?;
+        }
+        for known in package.contacts {
+            let Known { user, device_list, consent, verified, at } = known;
+            if let Some(list) = device_list.and_then(|signed| DeviceList::verify(signed).ok())
+                && *list.user() == user
+            {
+                self.adopt(&user, list)?;
+            }
+            self.take_decision(&user, consent, at)?;
+            let mut contact = self.contact(&user)?;
+            if verified && !contact.verified && contact.moved.is_none() {
+                contact.verified = true;
+                contact.verified_at = at;
+                self.save_contact(&user, contact);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was decided on another device of ours; the later decision counts.
+    fn take_decision(
+        &mut self,
+        user: &UserId,
+        consent: Decided,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        if self.contact(user)?.consent_at >= at {
+            return Ok(());
+        }
+        let consent = match consent {
+            Decided::Accepted => Consent::Accepted,
+            Decided::Blocked => Consent::Blocked,
+            Decided::Undecided => return Ok(()),
+        };
+        self.decide(user, consent)?;
+        let mut contact = self.contact(user)?;
+        contact.consent_at = at;
+        self.save_contact(user, contact);
+        Ok(())
+    }
+
+    /// Forgets, once in a while, that a message was shown.
+    pub(super) fn sweep_shown(&mut self, key: &[u8], row: &[u8]) {
+        let at = row.try_into().ok().map_or(0, u64::from_be_bytes);
+        if self.now.since(Timestamp::from_millis(at)) > crate::session::KEPT_TIME {
+            self.view.delete(table::SHOWN, key.to_vec());
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! What becomes of an envelope: whose it is, whether it opens, and what it then says.
+//!
+//! ```text
+//!  envelope --> decode --> whose? --> opens in a session ------> say
+//!                            |  \---> a handshake: answer it --> say
+//!                            \------> nobody's: hold it
+//! ```
+
+use super::event::{Arrival, Happening};
+use super::held::Peers;
+use super::learn::Adopted;
+use super::work::Work;
+use super::{Consent, Error, EventId, table};
+use crate::address::{Address, UserId};
+use crate::content::{Frame, Said};
+use crate::handshake::{HandshakeError, HandshakeId, Opening};
+use crate::identity::{Succession, View};
+use crate::session::{
+    Content, DecryptError, Delivered, NumberReport, Numbers, Session, Tag,
+};
+use crate::wire::{Control, Envelope, Handshake, Message, MessageId};
+
+/// An envelope as it came in.
+///
+/// ```
+/// use subrosa::{Incoming, UserId};
+///
+/// let (bytes, alice) = (vec![1, 2, 3], UserId::new("alice")?);
+/// let plain: Incoming<'_> = (&bytes).into();
+/// let with_hint = Incoming::new(&bytes).claimed_from(&alice);
+/// # Ok::<(), subrosa::InvalidUserId>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    pub(super) envelope: &'a [u8],
+    pub(super) claimed_from: Option<&'a UserId>,
+}
+
+impl<'a> Incoming<'a> {
+    /// These bytes, from anybody.
+    #[must_use]
+    pub const fn new(envelope: &'a [u8]) -> Self {
+        Self { envelope, claimed_from: None }
+    }
+
+    /// Whom the transport believes it to be from. It makes the search shorter, and repair
+    /// possible where nothing else names the sender; it is never trusted.
+    #[must_use]
+    pub const fn claimed_from(mut self, user: &'a UserId) -> Self {
+        self.claimed_from = Some(user);
+        self
+    }
+}
+
+impl<'a> From<&'a [u8]> for Incoming<'a> {
+    fn from(envelope: &'a [u8]) -> Self {
+        Self::new(envelope)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Incoming<'a> {
+    fn from(envelope: &'a Vec<u8>) -> Self {
+        Self::new(envelope)
+    }
+}
+
+/// What became of an envelope. It is dealt with in every case: delete it from the mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Received {
+    /// It opened, and this is what there is to tell; often nothing, as for a receipt.
+    Opened(Vec<EventId>),
+    /// It was here before.
+    Duplicate,
+    /// Nobody here knows it yet; it is kept for when a key arrives.
+    Held,
+    /// It cannot be read; repair is under way.
+    Undecryptable,
+    /// It is not wanted.
+    Rejected(Rejection),
+    /// No envelope.
+    Malformed,
+}
+
+/// Why an envelope is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Of somebody whom we have blocked.
+    Blocked,
+    /// Of a device that its account does not list (any more).
+    NotListed,
+    /// Forged, or damaged.
+    Forged,
+}
+
+/// What became of the search for the session.
+enum Search {
+    Opened(Address, Box<Delivered>),
+    /// A session has its tag, and it does not open.
+    Failed(Address, DecryptError),
+    Rejected(Rejection),
+    /// Its sender's identity has changed.
+    Moved,
+    /// A handshake to prekeys that are gone, or seen before.
+    Gone(HandshakeError),
+    Unknown,
+}
+
+impl Work<'_> {
+    /// Takes an envelope.
+    pub(super) fn receive(&mut self, incoming: Incoming<'_>) -> Result<Received, Error> {
+        let Incoming { envelope: bytes, claimed_from } = incoming;
+        let Ok(envelope) = Envelope::decode(bytes) else { return Ok(Received::Malformed) };
+        match self.search(&envelope, claimed_from, Peers::ByTag)? {
+            found @ (Search::Unknown | Search::Moved) => {
+                if matches!(found, Search::Unknown) {
+                    self.unknown_from(claimed_from, &envelope)?;
+                }
+                self.hold(bytes, claimed_from)?;
+                Ok(Received::Held)
+            }
+            found => self.conclude(&envelope, claimed_from, found),
+        }
+    }
+
+    /// Takes an envelope that was held, once more; says whether somebody knows it now.
+    pub(super) fn receive_held(
+        &mut self,
+        bytes: &[u8],
+        claimed_from: Option<&UserId>,
+        peers: Peers<'_>,
+    ) -> Result<bool, Error> {
+        let Ok(envelope) = Envelope::decode(bytes) else { return Ok(true) };
+        match self.search(&envelope, claimed_from, peers)? {
+            Search::Unknown | Search::Moved => Ok(false),
+            found => self.conclude(&envelope, claimed_from, found).map(|_| true),
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        envelope: &Envelope,
+        claimed_from: Option<&UserId>,
+        found: Search,
+    ) -> Result<Received, Error> {
+        match found {
+            Search::Opened(address, delivered) => {
+                self.opened_after_all(&address, envelope)?;
+                self.say(&address, *delivered)
+            }
+            Search::Failed(_, DecryptError::Duplicate) => Ok(Received::Duplicate),
+            Search::Failed(address, error) => {
+                self.did_not_open(&address, envelope, error)?;
+                Ok(Received::Undecryptable)
+            }
+            Search::Rejected(rejection) => Ok(Received::Rejected(rejection)),
+            Search::Gone(HandshakeError::Replayed) => Ok(Received::Duplicate),
+            Search::Gone(_) => {
+                self.unknown_from(claimed_from, envelope)?;
+                Ok(Received::Undecryptable)
+            }
+            Search::Unknown | Search::Moved => Ok(Received::Held),
+        }
+    }
+
+    /// Finds the session that an envelope is for, and opens it there.
+    fn search(
+        &mut self,
+        envelope: &Envelope,
+        claimed_from: Option<&UserId>,
+        peers: Peers<'_>,
+    ) -> Result<Search, Error> {
+        let tag = Tag::from_bytes(envelope.message().tag());
+        let mut tried = match claimed_from {
+            Some(user) => self.peers_of(user)?,
+            None => Vec::new(),
+        };
+        for address in &tried {
+            if let Some(found) = self.try_peer(address, envelope)? {
+                return Ok(found);
+            }
+        }
+        if let Envelope::FirstMessage { handshake, message: _ } = envelope {
+            let id = HandshakeId::of(handshake);
+            if let Some(row) = self.view.get(table::TAGS, id.as_bytes())?
+                && let Some((address, _)) = table::split_device(&row)
+                && let Some(found) = self.try_peer(&address, envelope)?
+            {
+                return Ok(found);
+            }
+        }
+        loop {
+            for address in self.owners(tag)? {
+                if tried.contains(&address) {
+                    continue;
+                }
+                if let Some(found) = self.try_peer(&address, envelope)? {
+                    return Ok(found);
+                }
+                tried.push(address);
+            }
+            // Before anything is called unknown, memory catches up with the store.
+            if self.cache.tags_complete {
+                break;
+            }
+            self.complete_tags()?;
+        }
+        let others = match peers {
+            Peers::ByTag => Vec::new(),
+            Peers::One(peer) => vec![peer.clone()],
+            Peers::All => self.all_peers()?,
+        };
+        for address in others.iter().filter(|address| !tried.contains(address)) {
+            if let Some(found) = self.try_peer(address, envelope)? {
+                return Ok(found);
+            }
+        }
+        match envelope {
+            Envelope::FirstMessage { handshake, message } => self.answer(handshake, message),
+            Envelope::Message(_) => Ok(Search::Unknown),
+        }
+    }
+
+    /// Tries the sessions with one device.
+    fn try_peer(
+        &mut self,
+        address: &Address,
+        envelope: &Envelope,
+    ) -> Result<Option<Search>, Error> {
+        let mut peer = self.peer(address)?;
+        let found = match peer.decrypt(envelope, self.now) {
+            Ok(step) => {
+                let delivered = self.save_step(&peer, step)?;
+                Some(Search::Opened(address.clone(), Box::new(delivered)))
+            }
+            Err(DecryptError::Unknown) => None,
+            Err(error) => Some(Search::Failed(address.clone(), error)),
+        };
+        self.keep_peer(peer);
+        Ok(found)
+    }
+
+    /// Answers a handshake, if the message behind it opens.
+    fn answer(&mut self, handshake: &Handshake, message: &Message) -> Result<Search, Error> {
+        let forged = Search::Rejected(Rejection::Forged);
+        let own = self.own()?;
+        let Ok(opening) = Opening::receive(&own.device, &own.list.account_key(), handshake) else {
+            return Ok(forged);
+        };
+        let ids = opening.prekeys();
+        let Some(signed) = self.prekey(ids.signed)? else {
+            return Ok(Search::Gone(HandshakeError::UnknownPrekey));
+        };
+        let one_time = match ids.one_time {
+            None => None,
+            Some(id) => match self.prekey(id)? {
+                None => return Ok(Search::Gone(HandshakeError::UnknownPrekey)),
+                found => found,
+            },
+        };
+        let ephemeral = *handshake.ephemeral();
+        let mut replays = self.replays(&signed, ephemeral)?;
+        let responded = match opening.respond(&signed, one_time.as_ref(), &replays) {
+            Ok(responded) => responded,
+            Err(error @ (HandshakeError::Replayed | HandshakeError::UnknownPrekey)) => {
+                return Ok(Search::Gone(error));
+            }
+            Err(HandshakeError::RecordFull) => {
+                self.rotate_signed_prekey()?;
+                return Ok(Search::Gone(HandshakeError::RecordFull));
+            }
+            Err(_) => return Ok(forged),
+        };
+        let Ok(accepted) = Session::accept(responded, message, self.now) else { return Ok(forged) };
+        let address = accepted.sender().clone();
+        if self.contact(&address.user)?.consent == Consent::Blocked {
+            return Ok(Search::Rejected(Rejection::Blocked));
+        }
+        match self.adopt(&address.user, accepted.their_list().clone())? {
+            Adopted::Moved => return Ok(Search::Moved),
+            Adopted::Kept(Succession::Equivocation) => {
+                return Ok(Search::Rejected(Rejection::NotListed));
+            }
+            Adopted::Kept(_) | Adopted::Taken => {}
+        }
+        // An older list stands if the newest one has the device with the same keys.
+        let newest = self.list_of(&address.user)?;
+        let listed = newest.as_ref().and_then(|list| list.device(address.device));
+        let here = accepted.their_list().device(address.device);
+        if !listed.zip(here).is_some_and(|(listed, here)| listed.same_keys(here)) {
+            return Ok(Search::Rejected(Rejection::NotListed));
+        }
+        let id = accepted.session().id();
+        let spent = accepted.spent();
+        let mut peer = self.peer(&address)?;
+        let step = match peer.admit(accepted, &mut replays, self.now) {
+            Ok(step) => step,
+            Err(_) => {
+                self.keep_peer(peer);
+                return Ok(forged);
+            }
+        };
+        let delivered = self.save_step(&peer, step)?;
+        self.keep_peer(peer);
+        let key = zeroize::Zeroizing::new(table::of_device(&address, &[]));
+        self.view.put(table::TAGS, id.as_bytes().to_vec(), key);
+        match spent {
+            Some(id) => self.spend_prekey(id)?,
+            None => self.note_replay(&signed, ephemeral, id, &replays)?,
+        }
+        Ok(Search::Opened(address, Box::new(delivered)))
+    }
+
+    /// Takes in what a message says that has opened.
+    pub(super) fn say(
+        &mut self,
+        address: &Address,
+        delivered: Delivered,
+    ) -> Result<Received, Error> {
+        let own = self.own()?;
+        let ourselves = address.user == own.address().user;
+        let contact = self.contact(&address.user)?;
+        if contact.consent == Consent::Blocked && !ourselves {
+            return Ok(Received::Rejected(Rejection::Blocked));
+        }
+        // A list may come in the very message.
+        if let Content::Control(Control::Lists(lists)) = &delivered.content {
+            self.take_lists(address, lists)?;
+        }
+        let list = self.list_of(&address.user)?;
+        if list.as_ref().is_none_or(|list| list.device(address.device).is_none()) {
+            return Ok(Received::Rejected(Rejection::NotListed));
+        }
+        let talking = ourselves || self.contact(&address.user)?.consent == Consent::Accepted;
+        if talking {
+            self.compare_views(address, &delivered)?;
+            if let Some(answer) = delivered.answer {
+                self.send_answer(address, answer)?;
+            }
+            if delivered.initiate_again {
+                self.begin_again(address)?;
+            }
+            self.heard_from(address)?;
+        }
+        let mut events = Vec::new();
+        self.take_numbers(address, &delivered, &mut events)?;
+        match delivered.content {
+            Content::Message { id, plaintext } => {
+                let arrived = Arrived { id, numbered: delivered.seq != 0 };
+                let repeated = delivered.repeated;
+                self.take_content(address, arrived, repeated, plaintext.as_bytes(), &mut events)
+            }
+            Content::Control(control) => {
+                if talking {
+                    self.take_control(address, control, &mut events)?;
+                }
+                Ok(Received::Opened(events))
+            }
+            _ => Ok(Received::Opened(events)),
+        }
+    }
+
+    fn take_numbers(
+        &mut self,
+        address: &Address,
+        delivered: &Delivered,
+        events: &mut Vec<EventId>,
+    ) -> Result<(), Error> {
+        if delivered.peer_rolled_back {
+            self.session_is_broken(address)?;
+        }
+        for report in &delivered.numbers {
+            match report {
+                NumberReport::Gap { .. } => self.gap_noticed(address)?,
+                NumberReport::GivenUp { first, last } => {
+                    let count = last.saturating_sub(*first).saturating_add(1);
+                    events.push(self.tell(Happening::Lost { from: address.clone(), count }));
+                }
+                NumberReport::PeerRolledBack => self.peer_fell_back(address)?,
+                NumberReport::RolledBack => {
+                    events.push(self.tell(Happening::Restored));
+                    self.send_all_again(address)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take_content(
+        &mut self,
+        address: &Address,
+        arrived: Arrived,
+        repeated: bool,
+        content: &[u8],
+        events: &mut Vec<EventId>,
+    ) -> Result<Received, Error> {
+        let own = self.own()?;
+        let ourselves = address.user == own.address().user;
+        let Arrived { id, numbered } = arrived;
+        let mut contact = self.contact(&address.user)?;
+        let shown_key = table::of_user(&address.user, id.as_bytes());
+        let duplicate = repeated || (numbered && self.view.get(table::SHOWN, &shown_key)?.is_some());
+        if numbered {
+            self.owe_receipt(address, id, ourselves || contact.consent == Consent::Accepted);
+        }
+        if duplicate {
+            return Ok(Received::Duplicate);
+        }
+        if numbered {
+            let now = self.now.as_millis().to_be_bytes().to_vec();
+            self.view.put(table::SHOWN, shown_key, zeroize::Zeroizing::new(now));
+        }
+        let talking = ourselves || contact.consent == Consent::Accepted;
+        match Frame::decode(content).said {
+            Said::Receipt(receipt) => {
+                if talking {
+                    self.receipt(address, &receipt)?;
+                }
+            }
+            Said::Typing(typing) => {
+                if talking && !ourselves {
+                    events.push(self.tell_typing(&address.user, typing));
+                }
+            }
+            Said::Sync(sync) => {
+                if ourselves {
+                    self.take_sync(address, sync, events)?;
+                }
+            }
+            Said::Request(_) | Said::Content(_) => {
+                let arrival = Arrival {
+                    id,
+                    conversation: address.user.clone(),
+                    device: address.clone(),
+                    content: content.to_vec(),
+                };
+                let happening = if ourselves {
+                    Happening::OwnMessage(arrival)
+                } else if contact.consent == Consent::Accepted {
+                    Happening::Message(arrival)
+                } else {
+                    if contact.consent == Consent::Stranger {
+                        contact.consent = Consent::Requested;
+                        contact.consent_at = self.now;
+                        self.save_contact(&address.user, contact);
+                    }
+                    Happening::Request(arrival)
+                };
+                events.push(self.tell(happening));
+            }
+        }
+        Ok(Received::Opened(std::mem::take(events)))
+    }
+
+    /// Whether both sides go by the same device lists; if not, says which we know.
+    fn compare_views(&mut self, address: &Address, delivered: &Delivered) -> Result<(), Error> {
+        if matches!(delivered.content, Content::Malformed(_) | Content::Control(_)) {
+            return Ok(());
+        }
+        let Some(their_list) = self.list_of(&address.user)? else { return Ok(()) };
+        let own = self.own()?;
+        if delivered.view == View::new(&their_list, &own.list) {
+            return Ok(());
+        }
+        let mut contact = self.contact(&address.user)?;
+        if contact.former_views.contains(&delivered.view.0) {
+            return Ok(());
+        }
+        // Once for each pair of lists.
+        let device = u64::from(address.device.get());
+        let pair = delivered.view.0 ^ View::new(&own.list, &their_list).0.rotate_left(1) ^ device;
+        if contact.speak_of(pair) {
+            self.save_contact(&address.user, contact);
+            self.send_lists(address)?;
+        }
+        Ok(())
+    }
+
+    fn send_answer(
+        &mut self,
+        address: &Address,
+        answer: crate::session::Answer,
+    ) -> Result<(), Error> {
+        let Some(their_list) = self.list_of(&address.user)? else { return Ok(()) };
+        let lists = View::new(&self.own()?.list, &their_list);
+        let mut peer = self.peer(address)?;
+        if let Ok(step) = peer.answer(answer, lists, self.now, &mut self.rng) {
+            let sent = self.save_step(&peer, step)?;
+            self.carry(address, sent.envelope, super::Urgency::Quiet, None);
+        }
+        self.keep_peer(peer);
+        Ok(())
+    }
+
+    /// Sends something of the session layer itself; without a session nothing is sent.
+    pub(super) fn send_control(
+        &mut self,
+        address: &Address,
+        control: Control,
+    ) -> Result<bool, Error> {
+        let body = crate::session::Body::Control(control);
+        let Some(sent) = self.encrypt_to(address, body, Numbers::Unnumbered)? else {
+            return Ok(false);
+        };
+        self.carry(address, sent.envelope, super::Urgency::Quiet, None);
+        Ok(true)
+    }
+}
+
+/// A message's id, and whether it may be sent again.
+#[derive(Clone, Copy)]
+struct Arrived {
+    id: MessageId,
+    numbered: bool,
+}

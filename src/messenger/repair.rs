@@ -1,0 +1,504 @@
+//! What is missing is asked for; a session that no longer opens is replaced. Bounded, and
+//! driven only by what is authenticated (SPEC.md, section 11).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::due::Job;
+use super::event::Happening;
+use super::work::Work;
+use super::{Consent, Error, EventId, table};
+use crate::address::{Address, UserId};
+use crate::session::DecryptError;
+use crate::timestamp::Timestamp;
+use crate::wire::stored::{self, messenger::{AskedGap, PeerHealth}};
+use crate::wire::{Control, Envelope, EnvelopeName, NotOpened, NumberRange};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// After what time a gap is asked for, and then each time again; after the last it is lost.
+///
+/// An hour for what was only late, then ever longer, a month in all: as long as the peer
+/// keeps what it sent.
+const ASKED_AFTER: [Duration; 8] = [
+    HOUR,
+    Duration::from_secs(4 * 60 * 60),
+    DAY,
+    Duration::from_secs(3 * 24 * 60 * 60),
+    Duration::from_secs(7 * 24 * 60 * 60),
+    Duration::from_secs(7 * 24 * 60 * 60),
+    Duration::from_secs(7 * 24 * 60 * 60),
+    Duration::from_secs(7 * 24 * 60 * 60),
+];
+
+/// How many different envelopes of a session do not open before it counts as broken.
+///
+/// One or two are damage on the way; the genuine ones still come.
+const BROKEN_AFTER: usize = 3;
+
+/// How many sessions are begun with a device to repair one, an hour and a day.
+const BEGUN_AN_HOUR: usize = 1;
+const BEGUN_A_DAY: usize = 4;
+
+/// How many asks and notices go to a device an hour.
+const ASKED_AN_HOUR: usize = 10;
+
+/// How many messages are sent again to a device on its request, an hour.
+const SERVED_AN_HOUR: usize = 100;
+
+/// On how many days of [`RESTORED_WITHIN`] there is repair before the app is told.
+const RESTORED_AFTER: usize = 5;
+const RESTORED_WITHIN: u32 = 14;
+
+/// The most names kept of what did not open.
+const MAX_NAMES: usize = 100;
+
+/// How many ranges or names fit the smallest envelope.
+const A_MESSAGE: usize = 8;
+
+/// Why another session is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// What the peer sends does not open, or it fell back to an old state.
+    Broken,
+    /// Nothing came back for days.
+    Silent,
+}
+
+impl Work<'_> {
+    fn health(&self, address: &Address) -> Result<Option<PeerHealth>, Error> {
+        let row = self.view.get(table::HEALTH, &table::of_device(address, &[]))?;
+        Ok(row.and_then(|row| stored::decode(&row, "peer health").ok()))
+    }
+
+    fn save_health(&mut self, address: &Address, health: &PeerHealth) {
+        let key = table::of_device(address, &[]);
+        if *health == PeerHealth::default() {
+            self.view.delete(table::HEALTH, key);
+        } else {
+            self.view.put(table::HEALTH, key, stored::encode(health));
+        }
+    }
+
+    fn repair_at(&mut self, address: &Address, at: Timestamp) -> Result<(), Error> {
+        self.set_due(Job::Repair, &table::of_device(address, &[]), at)
+    }
+
+    fn talks(&mut self, user: &UserId) -> Result<bool, Error> {
+        Ok(*user == self.own()?.address().user || self.contact(user)?.consent == Consent::Accepted)
+    }
+
+    /// Numbers of a device's messages are missing.
+    pub(super) fn gap_noticed(&mut self, address: &Address) -> Result<(), Error> {
+        let mut health = self.health(address)?.unwrap_or_default();
+        self.match_gaps(address, &mut health)?;
+        self.save_health(address, &health);
+        self.repair_at(address, self.now.after(ASKED_AFTER[0]))
+    }
+
+    /// Makes what is asked for the same as what is missing.
+    fn match_gaps(&mut self, address: &Address, health: &mut PeerHealth) -> Result<(), Error> {
+        let peer = self.peer(address)?;
+        let missing: Vec<_> = peer.gaps().collect();
+        self.keep_peer(peer);
+        let mut gaps = Vec::with_capacity(missing.len());
+        for range in missing {
+            let (first, last) = range.into_inner();
+            // What was asked for before, and is smaller now, keeps its times.
+            let known = health.gaps.iter().find(|gap| gap.first <= first && last <= gap.last);
+            gaps.push(known.map_or_else(
+                || AskedGap {
+                    first,
+                    last,
+                    noticed_at: self.now.as_millis(),
+                    ask_at: self.now.after(ASKED_AFTER[0]).as_millis(),
+                    times: 0,
+                },
+                |known| AskedGap { first, last, ..known.clone() },
+            ));
+        }
+        health.gaps = gaps;
+        Ok(())
+    }
+
+    /// An envelope has the tag of a session with this device, and does not open.
+    pub(super) fn did_not_open(
+        &mut self,
+        address: &Address,
+        envelope: &Envelope,
+        error: DecryptError,
+    ) -> Result<(), Error> {
+        let mut health = self.health(address)?.unwrap_or_default();
+        note_name(&mut health, envelope, self.now);
+        self.save_health(address, &health);
+        match error {
+            DecryptError::PeerRolledBack => {
+                self.peer_fell_back(address)?;
+                self.session_is_broken(address)
+            }
+            DecryptError::TooFarAhead => self.session_is_broken(address),
+            // A damaged copy; or, if more follow, a session that is no longer the same.
+            DecryptError::NotOpened => self.repair_at(address, self.now.after(HOUR)),
+            // Its number is missing, and so asked for.
+            _ => Ok(()),
+        }
+    }
+
+    /// An envelope has opened that may have failed before.
+    pub(super) fn opened_after_all(
+        &mut self,
+        address: &Address,
+        envelope: &Envelope,
+    ) -> Result<(), Error> {
+        let Some(mut health) = self.health(address)? else { return Ok(()) };
+        let name = name_of(envelope);
+        if let Some(place) = health.not_opened.iter().position(|known| known.get(..8) == name.get(..8)) {
+            health.not_opened.remove(place);
+            if place < health.not_opened_at.len() {
+                health.not_opened_at.remove(place);
+            }
+            self.save_health(address, &health);
+        }
+        Ok(())
+    }
+
+    /// An envelope that nobody knows, from whom the transport believes it to be from: named
+    /// to that user's devices after a while.
+    pub(super) fn unknown_from(
+        &mut self,
+        claimed_from: Option<&UserId>,
+        envelope: &Envelope,
+    ) -> Result<(), Error> {
+        let Some(user) = claimed_from else { return Ok(()) };
+        if !self.talks(user)? {
+            return Ok(());
+        }
+        for address in self.peers_of(user)? {
+            let mut health = self.health(&address)?.unwrap_or_default();
+            note_name(&mut health, envelope, self.now);
+            let often = restored_often(&health, self.now);
+            self.save_health(&address, &health);
+            // Jittered, so that a server cannot make many devices speak at once.
+            let jitter = Duration::from_secs(u64::from(u16::from_be_bytes(self.random())) / 4);
+            let wait = if often { 7 * DAY } else { DAY };
+            self.repair_at(&address, self.now.after(wait + jitter))?;
+        }
+        Ok(())
+    }
+
+    /// A device used a number again: it runs on an old state.
+    pub(super) fn peer_fell_back(&mut self, address: &Address) -> Result<(), Error> {
+        let mut health = self.health(address)?.unwrap_or_default();
+        let tell = note_repair_day(&mut health, self.now);
+        self.save_health(address, &health);
+        if tell {
+            self.tell(Happening::DeviceRestored(address.clone()));
+        }
+        Ok(())
+    }
+
+    /// A session with this device is not the same on both sides: another one is begun.
+    pub(super) fn session_is_broken(&mut self, address: &Address) -> Result<(), Error> {
+        if !self.talks(&address.user)? {
+            return Ok(());
+        }
+        let mut health = self.health(address)?.unwrap_or_default();
+        let tell = note_repair_day(&mut health, self.now);
+        self.save_health(address, &health);
+        if tell {
+            self.tell(Happening::DeviceRestored(address.clone()));
+        }
+        self.begin_again_for(address, Reason::Broken)
+    }
+
+    /// Whether another session may be begun now; if not, it is put off.
+    pub(super) fn may_begin(&mut self, address: &Address, reason: Reason) -> Result<bool, Error> {
+        let mut health = self.health(address)?.unwrap_or_default();
+        health.begun_at.retain(|at| self.now.since(Timestamp::from_millis(*at)) < DAY);
+        let within = |span| {
+            let recent = |at: &&u64| self.now.since(Timestamp::from_millis(**at)) < span;
+            health.begun_at.iter().filter(recent).count()
+        };
+        let may = within(HOUR) < BEGUN_AN_HOUR && within(DAY) < BEGUN_A_DAY;
+        if may {
+            health.begun_at.push(self.now.as_millis());
+            health.begin_later = false;
+        } else if reason == Reason::Broken {
+            health.begin_later = true;
+            self.repair_at(address, self.now.after(HOUR))?;
+        }
+        self.save_health(address, &health);
+        Ok(may)
+    }
+
+    /// A session was begun to repair one: says what is missing, and sends again what has no
+    /// receipt.
+    pub(super) fn has_begun_again(&mut self, address: &Address) -> Result<(), Error> {
+        let mut spoken = self.name_not_opened(address)?;
+        let log = self.log_of(address)?;
+        for (seq, entry) in log {
+            spoken |= self.send_again(address, seq, entry)?;
+        }
+        if !spoken {
+            // Else the other side would not hear of the session.
+            self.send_control(address, Control::SignOfLife)?;
+        }
+        Ok(())
+    }
+
+    /// Names what did not open, in the session that works.
+    fn name_not_opened(&mut self, address: &Address) -> Result<bool, Error> {
+        let Some(mut health) = self.health(address)? else { return Ok(false) };
+        if health.not_opened.is_empty() && health.ephemerals.is_empty() {
+            return Ok(false);
+        }
+        let names: Vec<_> = std::mem::take(&mut health.not_opened)
+            .iter()
+            .filter_map(|name| envelope_name(name))
+            .collect();
+        health.not_opened_at.clear();
+        health.ephemerals_at.clear();
+        let ephemerals: Vec<[u8; 32]> = std::mem::take(&mut health.ephemerals)
+            .iter()
+            .filter_map(|key| key.as_slice().try_into().ok())
+            .collect();
+        self.save_health(address, &health);
+        let mut spoken = false;
+        for names in names.chunks(A_MESSAGE) {
+            let named = NotOpened { names: names.to_vec(), ephemerals: Vec::new() };
+            spoken |= self.send_control(address, Control::NotOpened(named))?;
+        }
+        for ephemerals in ephemerals.chunks(A_MESSAGE / 2) {
+            let named = NotOpened { names: Vec::new(), ephemerals: ephemerals.to_vec() };
+            spoken |= self.send_control(address, Control::NotOpened(named))?;
+        }
+        Ok(spoken)
+    }
+
+    /// Something has opened: the session works.
+    pub(super) fn heard_from(&mut self, address: &Address) -> Result<(), Error> {
+        if let Some(mut health) = self.health(address)?
+            && health.sign_asked
+        {
+            health.sign_asked = false;
+            self.save_health(address, &health);
+        }
+        Ok(())
+    }
+
+    /// What was sent to this device has no receipt for days.
+    pub(super) fn is_silent(&mut self, address: &Address) -> Result<(), Error> {
+        let peer = self.peer(address)?;
+        let confirmed = peer.sending_session().is_some_and(crate::session::Session::is_confirmed);
+        self.keep_peer(peer);
+        if !confirmed {
+            return self.begin_again_for(address, Reason::Silent);
+        }
+        let mut health = self.health(address)?.unwrap_or_default();
+        if health.sign_asked {
+            health.sign_asked = false;
+            self.save_health(address, &health);
+            return self.begin_again_for(address, Reason::Silent);
+        }
+        health.sign_asked = true;
+        self.save_health(address, &health);
+        self.send_control(address, Control::SignOfLife).map(|_| ())
+    }
+
+    /// Asks for what is missing; begins again what is broken.
+    pub(super) fn look_after_repair(&mut self, address: &Address) -> Result<(), Error> {
+        if !self.talks(&address.user)? {
+            return Ok(());
+        }
+        let mut health = self.health(address)?.unwrap_or_default();
+        let old: BTreeSet<_> = (health.not_opened.iter().zip(&health.not_opened_at))
+            .filter(|(_, at)| self.now.since(Timestamp::from_millis(**at)) >= HOUR)
+            .filter_map(|(name, _)| name.get(..8).map(<[u8]>::to_vec))
+            .collect();
+        let broken = old.len() >= BROKEN_AFTER || health.begin_later;
+        let day_old = health.not_opened_at.iter().chain(&health.ephemerals_at);
+        let day_old = day_old.copied().any(|at| self.now.since(Timestamp::from_millis(at)) >= DAY);
+        self.match_gaps(address, &mut health)?;
+        let (mut ask, mut lost) = (Vec::new(), Vec::new());
+        let mut next: Option<u64> = None;
+        let asked_at = &mut health.asked_at;
+        asked_at.retain(|at| self.now.since(Timestamp::from_millis(*at)) < HOUR);
+        let may_ask = asked_at.len() < ASKED_AN_HOUR;
+        for gap in &mut health.gaps {
+            if gap.ask_at <= self.now.as_millis() && may_ask && ask.len() < A_MESSAGE {
+                let times = usize::try_from(gap.times).unwrap_or(usize::MAX);
+                match ASKED_AFTER.get(times + 1) {
+                    Some(wait) => {
+                        ask.push((gap.first, gap.last));
+                        gap.ask_at = self.now.after(*wait).as_millis();
+                        gap.times = gap.times.saturating_add(1);
+                    }
+                    None => lost.push((gap.first, gap.last)),
+                }
+            }
+            next = Some(next.map_or(gap.ask_at, |next| next.min(gap.ask_at)));
+        }
+        if !ask.is_empty() {
+            health.asked_at.push(self.now.as_millis());
+        }
+        self.save_health(address, &health);
+        if !ask.is_empty() {
+            self.send_control(address, Control::Ask(ranges(&ask)))?;
+        }
+        self.are_lost(address, &ranges(&lost))?;
+        if let Some(next) = next {
+            let soon = self.now.after(Duration::from_secs(60));
+            self.repair_at(address, Timestamp::from_millis(next).max(soon))?;
+        }
+        if broken {
+            return self.session_is_broken(address);
+        }
+        if day_old && !self.name_not_opened(address)? {
+            return self.begin_again_for(address, Reason::Broken);
+        }
+        Ok(())
+    }
+
+    /// These will never come.
+    fn are_lost(&mut self, address: &Address, ranges: &[NumberRange]) -> Result<(), Error> {
+        let mut count: u64 = 0;
+        for (first, last) in ranges.iter().map(|range| (range.first(), range.last())) {
+            let mut peer = self.peer(address)?;
+            let missing = peer.gaps().map(|gap| {
+                let (from, to) = ((*gap.start()).max(first), (*gap.end()).min(last));
+                if from <= to { (to - from).saturating_add(1) } else { 0 }
+            });
+            count = missing.fold(count, u64::saturating_add);
+            let step = peer.close_gap(first..=last);
+            self.save_step(&peer, step)?;
+            self.keep_peer(peer);
+        }
+        if count > 0 {
+            self.tell(Happening::Lost { from: address.clone(), count });
+        }
+        Ok(())
+    }
+
+    /// Takes in what the other session layer says.
+    pub(super) fn take_control(
+        &mut self,
+        address: &Address,
+        control: Control,
+        _events: &mut Vec<EventId>,
+    ) -> Result<(), Error> {
+        match control {
+            Control::Ask(ranges) => self.serve(address, &ranges),
+            Control::NotOpened(named) => self.serve_named(address, &named),
+            Control::Unavailable(ranges) => {
+                self.are_lost(address, &ranges)?;
+                let mut health = self.health(address)?.unwrap_or_default();
+                self.match_gaps(address, &mut health)?;
+                self.save_health(address, &health);
+                Ok(())
+            }
+            Control::SignOfLife => self.send_control(address, Control::Sign).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many messages may still be sent again to this device within this hour.
+    fn servings_left(&self, health: &mut PeerHealth) -> usize {
+        health.served_at.retain(|at| self.now.since(Timestamp::from_millis(*at)) < HOUR);
+        SERVED_AN_HOUR.saturating_sub(health.served_at.len())
+    }
+
+    /// Sends numbers again, or says that they are gone.
+    fn serve(&mut self, address: &Address, asked: &[NumberRange]) -> Result<(), Error> {
+        let mut health = self.health(address)?.unwrap_or_default();
+        let mut left = self.servings_left(&mut health);
+        let log = self.log_of(address)?;
+        let mut gone = Vec::new();
+        for (first, last) in asked.iter().map(|range| (range.first(), range.last())) {
+            let mut next = first;
+            for (seq, entry) in log.iter().filter(|(seq, _)| (first..=last).contains(seq)) {
+                gone.extend(NumberRange::new(next, seq.saturating_sub(1)));
+                next = seq.saturating_add(1);
+                if left > 0 && self.send_again(address, *seq, entry.clone())? {
+                    left -= 1;
+                    health.served_at.push(self.now.as_millis());
+                }
+            }
+            gone.extend(NumberRange::new(next, last));
+        }
+        self.save_health(address, &health);
+        for gone in gone.chunks(A_MESSAGE).take(MAX_NAMES / A_MESSAGE) {
+            self.send_control(address, Control::Unavailable(gone.to_vec()))?;
+        }
+        Ok(())
+    }
+
+    /// Sends again what was in these envelopes.
+    fn serve_named(&mut self, address: &Address, named: &NotOpened) -> Result<(), Error> {
+        let mut health = self.health(address)?.unwrap_or_default();
+        let mut left = self.servings_left(&mut health);
+        for (seq, entry) in self.log_of(address)? {
+            let name = |name: &Vec<u8>| {
+                envelope_name(name).is_some_and(|name| named.names.contains(&name))
+            };
+            let ephemeral = |key: &Vec<u8>| named.ephemerals.iter().any(|named| named == key.as_slice());
+            let meant = entry.names.iter().any(name) || entry.ephemerals.iter().any(ephemeral);
+            if meant && left > 0 && self.send_again(address, seq, entry)? {
+                left -= 1;
+                health.served_at.push(self.now.as_millis());
+            }
+        }
+        self.save_health(address, &health);
+        Ok(())
+    }
+}
+
+fn envelope_name(name: &[u8]) -> Option<EnvelopeName> {
+    let (tag, salt) = name.split_first_chunk()?;
+    Some(EnvelopeName { tag: *tag, salt: salt.try_into().ok()? })
+}
+
+fn ranges(ranges: &[(u64, u64)]) -> Vec<NumberRange> {
+    ranges.iter().filter_map(|(first, last)| NumberRange::new(*first, *last)).collect()
+}
+
+/// `tag || salt`.
+fn name_of(envelope: &Envelope) -> [u8; 16] {
+    envelope.message().name()
+}
+
+fn note_name(health: &mut PeerHealth, envelope: &Envelope, now: Timestamp) {
+    if let Envelope::FirstMessage { handshake, message: _ } = envelope {
+        let ephemeral = handshake.ephemeral().to_vec();
+        if !health.ephemerals.contains(&ephemeral) && health.ephemerals.len() < MAX_NAMES {
+            health.ephemerals.push(ephemeral);
+            health.ephemerals_at.push(now.as_millis());
+        }
+        return;
+    }
+    let name = name_of(envelope).to_vec();
+    if !health.not_opened.contains(&name) && health.not_opened.len() < MAX_NAMES {
+        health.not_opened.push(name);
+        health.not_opened_at.push(now.as_millis());
+    }
+}
+
+fn today(now: Timestamp) -> u32 {
+    u32::try_from(now.as_secs() / DAY.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn restored_often(health: &PeerHealth, now: Timestamp) -> bool {
+    let since = today(now).saturating_sub(RESTORED_WITHIN);
+    health.repair_days.iter().filter(|day| **day > since).count() >= RESTORED_AFTER
+}
+
+/// Notes that there was repair today; says whether that makes it too often.
+fn note_repair_day(health: &mut PeerHealth, now: Timestamp) -> bool {
+    let day = today(now);
+    if health.repair_days.contains(&day) {
+        return false;
+    }
+    health.repair_days.retain(|known| *known > day.saturating_sub(RESTORED_WITHIN));
+    health.repair_days.push(day);
+    restored_often(health, now)
+}

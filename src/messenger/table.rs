@@ -1,0 +1,80 @@
+//! The tables of a messenger's store, and the keys of their rows.
+//!
+//! A number here never gets another meaning: stores of every released version are read
+//! by every later one.
+
+use crate::address::{Address, DeviceId, UserId, length_prefixed};
+use crate::store::Table;
+
+/// The account and this device: single rows.
+pub(super) const OWN: Table = Table(1);
+/// Private prekeys, by id.
+pub(super) const PREKEYS: Table = Table(2);
+/// Handshakes that used a signed prekey alone: its id, and the ephemeral key. Under the id
+/// alone: how many.
+pub(super) const REPLAYS: Table = Table(3);
+/// People, by user id.
+pub(super) const CONTACTS: Table = Table(4);
+/// Peer devices: the record of a [`Peer`](crate::session::Peer), by address.
+pub(super) const PEERS: Table = Table(5);
+/// Rows of peers, by address and row. Looked up, never scanned.
+pub(super) const PEER_ROWS: Table = Table(6);
+/// Whose tag it is: of used tags and skipped keys. Looked up, never scanned.
+pub(super) const TAGS: Table = Table(7);
+/// Messages of ours, by message id.
+pub(super) const LETTERS: Table = Table(8);
+/// Numbered messages without a receipt, by address and number.
+pub(super) const LOG: Table = Table(9);
+/// What is to be carried, by [`OutgoingId`](super::OutgoingId).
+pub(super) const ERRANDS: Table = Table(10);
+/// What is to be told, by [`EventId`](super::EventId).
+pub(super) const EVENTS: Table = Table(11);
+/// Messages that have become events, by author and id.
+pub(super) const SHOWN: Table = Table(12);
+/// Envelopes that nobody here knows yet, in the order in which they came.
+pub(super) const HELD: Table = Table(13);
+/// Letters that wait for a session, by user and order.
+pub(super) const WAITING: Table = Table(14);
+/// What is due when: time, kind, subject.
+pub(super) const DUE: Table = Table(15);
+/// When something is due: kind, subject.
+pub(super) const TIMERS: Table = Table(16);
+/// Repairs with a peer device, by address.
+pub(super) const HEALTH: Table = Table(17);
+/// Receipts that wait, by address and message id.
+pub(super) const RECEIPTS: Table = Table(18);
+/// Messages that are to be encrypted later, by message id.
+pub(super) const SCHEDULED: Table = Table(19);
+
+/// How many tables there are, with the unused number 0.
+pub(super) const COUNT: usize = 20;
+
+/// The key of what belongs to a user, with something behind it.
+pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {
+    let mut key = length_prefixed(user);
+    key.extend_from_slice(rest);
+    key
+}
+
+/// The key of what belongs to a device, with something behind it.
+pub(super) fn of_device(address: &Address, rest: &[u8]) -> Vec<u8> {
+    let mut key = address.to_signed_bytes();
+    key.extend_from_slice(rest);
+    key
+}
+
+/// The address that a key of [`of_device`] begins with, and what is behind it.
+pub(super) fn split_device(key: &[u8]) -> Option<(Address, &[u8])> {
+    let (length, rest) = key.split_first_chunk::<2>()?;
+    let (user, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    let (device, rest) = rest.split_first_chunk::<4>()?;
+    let device = DeviceId::new(u32::from_be_bytes(*device))?;
+    Some((Address { user: UserId::new(user).ok()?, device }, rest))
+}
+
+/// The user that a key of [`of_user`] begins with, and what is behind it.
+pub(super) fn split_user(key: &[u8]) -> Option<(UserId, &[u8])> {
+    let (length, rest) = key.split_first_chunk::<2>()?;
+    let (user, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    Some((UserId::new(user).ok()?, rest))
+}

@@ -1,0 +1,232 @@
+//! The store as a step sees it: what is committed, and over it what the step and the
+//! batch around it have changed so far.
+//!
+//! Nothing here reaches the store before [`View::commit`], and then all of it does.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
+
+use super::Error;
+use super::table::COUNT;
+use crate::store::{Changes, Commit, Revision, Store, StoreError, Table};
+
+/// How many rows one page of a scan has.
+const PAGE: usize = 128;
+
+type Value = Zeroizing<Vec<u8>>;
+
+/// Rows that were changed; `None` is a row that is to be deleted.
+#[derive(Default)]
+struct Overlay {
+    tables: [BTreeMap<Vec<u8>, Option<Value>>; COUNT],
+}
+
+impl Overlay {
+    fn table(&self, table: Table) -> Option<&BTreeMap<Vec<u8>, Option<Value>>> {
+        self.tables.get(usize::from(table.get()))
+    }
+
+    fn set(&mut self, table: Table, key: Vec<u8>, value: Option<Value>) {
+        if let Some(rows) = self.tables.get_mut(usize::from(table.get())) {
+            rows.insert(key, value);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tables.iter().all(BTreeMap::is_empty)
+    }
+
+    fn clear(&mut self) {
+        self.tables.iter_mut().for_each(BTreeMap::clear);
+    }
+}
+
+#[derive(Default)]
+struct Layers {
+    batch: Overlay,
+    step: Overlay,
+}
+
+/// The store, and what is to be written to it.
+pub(super) struct View {
+    store: Box<dyn Store>,
+    layers: Mutex<Layers>,
+    /// A failure where none could be returned.
+    fault: Mutex<Option<StoreError>>,
+}
+
+impl View {
+    pub(super) fn new(store: Box<dyn Store>) -> Self {
+        Self { store, layers: Mutex::default(), fault: Mutex::default() }
+    }
+
+    fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The revision of what is committed.
+    pub(super) fn revision(&self) -> Result<Revision, Error> {
+        Ok(self.store.revision()?)
+    }
+
+    /// Gets rid of remains of what was overwritten.
+    pub(super) fn tidy(&self) -> Result<(), Error> {
+        Ok(self.store.tidy()?)
+    }
+
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, Error> {
+        {
+            let layers = self.layers();
+            for overlay in [&layers.step, &layers.batch] {
+                if let Some(row) = overlay.table(table).and_then(|rows| rows.get(key)) {
+                    return Ok(row.clone());
+                }
+            }
+        }
+        Ok(self.store.get(table, key)?.map(Zeroizing::new))
+    }
+
+    /// As [`Self::get`], for where no error can be returned: it comes up at the step's end.
+    pub(super) fn look_up(&self, table: Table, key: &[u8]) -> Option<Value> {
+        match self.get(table, key) {
+            Ok(value) => value,
+            Err(error) => {
+                if let Error::Store(error) = error {
+                    *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
+                None
+            }
+        }
+    }
+
+    /// What failed in [`Self::look_up`].
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        fault.map_or(Ok(()), |error| Err(Error::Store(error)))
+    }
+
+    pub(super) fn put(&self, table: Table, key: Vec<u8>, value: Value) {
+        self.layers().step.set(table, key, Some(value));
+    }
+
+    pub(super) fn delete(&self, table: Table, key: Vec<u8>) {
+        self.layers().step.set(table, key, None);
+    }
+
+    /// The first `limit` rows from `from` on, in order.
+    pub(super) fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Value)>, Error> {
+        let mut changed: BTreeMap<Vec<u8>, Option<Value>> = BTreeMap::new();
+        {
+            let layers = self.layers();
+            for overlay in [&layers.batch, &layers.step] {
+                let bounds = (Bound::Included(from), Bound::Unbounded);
+                let rows = overlay.table(table).into_iter().flat_map(|t| t.range::<[u8], _>(bounds));
+                changed.extend(rows.map(|(key, value)| (key.clone(), value.clone())));
+            }
+        }
+        // Enough that as many as asked for are left when every changed one is taken out.
+        let committed = self.store.scan(table, from, limit.saturating_add(changed.len()))?;
+        if changed.is_empty() {
+            let rows = committed.into_iter().map(|row| (row.key, Zeroizing::new(row.value)));
+            return Ok(rows.collect());
+        }
+        let mut rows: BTreeMap<Vec<u8>, Option<Value>> = committed
+            .into_iter()
+            .map(|row| (row.key, Some(Zeroizing::new(row.value))))
+            .collect();
+        rows.extend(changed);
+        let rows = rows.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        Ok(rows.take(limit).collect())
+    }
+
+    /// Every row whose key begins with `prefix`.
+    pub(super) fn scan_prefix(
+        &self,
+        table: Table,
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Value)>, Error> {
+        let mut found = Vec::new();
+        let mut from = prefix.to_vec();
+        loop {
+            let page = self.scan(table, &from, PAGE)?;
+            let full = page.len() == PAGE;
+            for (key, value) in page {
+                if !key.starts_with(prefix) {
+                    return Ok(found);
+                }
+                from.clone_from(&key);
+                found.push((key, value));
+            }
+            if !full {
+                return Ok(found);
+            }
+            // The next key there can be.
+            from.push(0);
+        }
+    }
+
+    /// What the step changed belongs to the batch now.
+    pub(super) fn keep_step(&self) {
+        let mut layers = self.layers();
+        let Layers { batch, step } = &mut *layers;
+        for (kept, new) in batch.tables.iter_mut().zip(&mut step.tables) {
+            if kept.is_empty() {
+                std::mem::swap(kept, new);
+            } else {
+                kept.append(new);
+            }
+        }
+    }
+
+    /// Forgets what the step changed.
+    pub(super) fn undo_step(&self) {
+        self.layers().step.clear();
+        let _ = self.check();
+    }
+
+    /// Forgets all that is not committed.
+    pub(super) fn undo(&self) {
+        let mut layers = self.layers();
+        layers.step.clear();
+        layers.batch.clear();
+    }
+
+    /// Writes everything to the store, if its revision is still `expected`; gives the
+    /// revision that it then has, or `None` if somebody else was first.
+    pub(super) fn commit(
+        &self,
+        expected: Revision,
+        random: [u8; 16],
+    ) -> Result<Option<Revision>, Error> {
+        self.keep_step();
+        let mut batch = std::mem::take(&mut self.layers().batch);
+        if batch.is_empty() {
+            // What was read may be of two revisions; then it counts for nothing.
+            return Ok((self.store.revision()? == expected).then_some(expected));
+        }
+        let revision = expected.next(random);
+        let mut changes = Changes::new(revision);
+        for (number, rows) in (0..).zip(&mut batch.tables) {
+            for (key, value) in std::mem::take(rows) {
+                changes.push(Table(number), key, value);
+            }
+        }
+        match self.store.commit(expected, &changes) {
+            Ok(Commit::Done) => Ok(Some(revision)),
+            Ok(Commit::Conflict) => Ok(None),
+            // Whether it counted is known by the revision.
+            Err(error) => match self.store.revision() {
+                Ok(now) if now == revision => Ok(Some(revision)),
+                _ => Err(Error::Store(error)),
+            },
+        }
+    }
+}

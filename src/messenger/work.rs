@@ -1,0 +1,218 @@
+//! What a step works with: the rows, what is kept of them in memory, the time and
+//! randomness of this commit.
+//!
+//! The files beside this one each add the steps about one thing to [`Work`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::{ChaCha20Rng, SysRng};
+use rand_core::{Rng, TryRng};
+
+use super::contact::ContactRecord;
+use super::own::Own;
+use super::view::View;
+use super::{Error, EventId, Options, OutgoingId, clock};
+use crate::address::{Address, UserId};
+use crate::session::{Peer, TagTable};
+use crate::store::{Revision, StoreError};
+use crate::timestamp::Timestamp;
+
+/// How many peers are kept in memory between steps.
+///
+/// A peer in conversation takes some 10 KB; one that is not here is read again.
+const MAX_PEERS: usize = 256;
+
+/// What is kept in memory of one revision of the store. Hints: the store decides.
+pub(super) struct Cache {
+    pub(super) revision: Revision,
+    pub(super) own: Option<Arc<Own>>,
+    pub(super) contacts: HashMap<UserId, ContactRecord>,
+    pub(super) peers: HashMap<Address, Peer>,
+    pub(super) tags: TagTable<Address>,
+    /// The tags of every session of this revision are in the table.
+    pub(super) tags_complete: bool,
+    /// The store may have remains to get rid of.
+    pub(super) tidy: bool,
+    touched: Vec<Address>,
+    touched_contacts: Vec<UserId>,
+}
+
+impl Cache {
+    pub(super) fn new() -> Self {
+        Self {
+            revision: Revision::EMPTY,
+            own: None,
+            contacts: HashMap::new(),
+            peers: HashMap::new(),
+            tags: TagTable::new(),
+            tags_complete: false,
+            tidy: false,
+            touched: Vec::new(),
+            touched_contacts: Vec::new(),
+        }
+    }
+
+    /// Forgets everything: the store has another revision.
+    fn forget(&mut self) {
+        self.own = None;
+        self.contacts.clear();
+        self.peers.clear();
+        self.tags_complete = false;
+        self.touched.clear();
+        self.touched_contacts.clear();
+    }
+
+    /// Forgets what steps changed that did not come to be.
+    fn undo(&mut self) {
+        self.own = None;
+        for address in self.touched.drain(..) {
+            self.peers.remove(&address);
+            self.tags_complete = false;
+        }
+        for user in self.touched_contacts.drain(..) {
+            self.contacts.remove(&user);
+        }
+    }
+
+    /// What steps changed is in the store.
+    fn keep(&mut self, revision: Revision) {
+        self.revision = revision;
+        self.touched_contacts.clear();
+        if self.peers.len() > MAX_PEERS {
+            let touched = std::mem::take(&mut self.touched);
+            self.peers.retain(|address, _| touched.contains(address));
+        }
+        self.touched.clear();
+        if self.contacts.len() > 4 * MAX_PEERS {
+            self.contacts.clear();
+        }
+    }
+}
+
+/// One commit in the making.
+pub(super) struct Work<'m> {
+    pub(super) view: &'m Arc<View>,
+    pub(super) cache: &'m mut Cache,
+    pub(super) options: &'m Options,
+    pub(super) now: Timestamp,
+    /// The clock has been steady, so that what is old may be deleted.
+    pub(super) may_expire: bool,
+    pub(super) rng: ChaCha20Rng,
+    /// How many places in the order this commit has taken.
+    ordered: u64,
+}
+
+/// Fresh randomness, drawn from the system for each commit: a copied process or machine
+/// never repeats it.
+pub(super) fn randomness(options: &Options) -> Result<ChaCha20Rng, Error> {
+    #[cfg(any(test, feature = "testing"))]
+    if let Some(seeds) = &options.seeds {
+        return Ok(ChaCha20Rng::from_seed(seeds.next()));
+    }
+    let _ = options;
+    let mut seed = [0; 32];
+    SysRng
+        .try_fill_bytes(&mut seed)
+        .map_err(|error| Error::Store(StoreError::Unavailable(Box::new(error))))?;
+    Ok(ChaCha20Rng::from_seed(seed))
+}
+
+/// Runs steps that become one commit, again if another process commits first.
+pub(super) fn commit<R>(
+    view: &Arc<View>,
+    cache: &mut Cache,
+    options: &Options,
+    mut steps: impl FnMut(&mut Work<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    loop {
+        let revision = view.revision()?;
+        if cache.revision != revision {
+            cache.forget();
+            cache.revision = revision;
+        }
+        let mut rng = randomness(options)?;
+        let mut random = [0; 16];
+        rng.fill_bytes(&mut random);
+        let now = options.clock.now();
+        let mut work = Work { view, cache, options, now, may_expire: false, rng, ordered: 0 };
+        let result = clock::observe(&mut work).and_then(|()| steps(&mut work));
+        let result = result.and_then(|value| view.check().map(|()| value));
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => {
+                view.undo();
+                cache.undo();
+                return Err(error);
+            }
+        };
+        match view.commit(revision, random) {
+            Ok(Some(revision)) => {
+                cache.keep(revision);
+                return Ok(value);
+            }
+            Ok(None) => cache.forget(),
+            Err(error) => {
+                cache.forget();
+                return Err(error);
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Runs a step of a batch: one that fails leaves the batch as it was.
+    pub(super) fn step<R>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        match step(self).and_then(|value| self.view.check().map(|()| value)) {
+            Ok(value) => {
+                self.view.keep_step();
+                Ok(value)
+            }
+            Err(error) => {
+                self.view.undo_step();
+                self.cache.undo();
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that a peer is being changed.
+    pub(super) fn touch(&mut self, address: &Address) {
+        if !self.cache.touched.contains(address) {
+            self.cache.touched.push(address.clone());
+        }
+    }
+
+    /// Notes that a contact is being changed.
+    pub(super) fn touch_contact(&mut self, user: &UserId) {
+        if !self.cache.touched_contacts.contains(user) {
+            self.cache.touched_contacts.push(user.clone());
+        }
+    }
+
+    /// A place in the order of errands and events, above every earlier one: by commits, so
+    /// that neither a clock nor another process upsets it.
+    pub(super) fn next_order(&mut self) -> u64 {
+        let commit = self.cache.revision.count().saturating_add(1).saturating_mul(1 << 24);
+        self.ordered = self.ordered.saturating_add(1);
+        commit.saturating_add(self.ordered)
+    }
+
+    pub(super) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub(super) fn new_outgoing_id(&mut self) -> OutgoingId {
+        OutgoingId::new(self.next_order(), self.random())
+    }
+
+    pub(super) fn new_event_id(&mut self) -> EventId {
+        EventId::new(self.next_order(), self.random())
+    }
+}

@@ -1,0 +1,8 @@
+//! The messenger from outside, as an app uses it: whole conversations over a relay that
+//! only carries bytes.
+
+mod conversation;
+mod crash;
+mod people;
+mod repair;
+mod world;

@@ -1,0 +1,215 @@
+//! A small world: devices with their stores, mailboxes, a directory and one clock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use subrosa::directory::MemoryDirectory;
+use subrosa::store::MemoryStore;
+use subrosa::testing::{ManualClock, seeded};
+use subrosa::{
+    Action, Address, Content, Event, EventKind, Incoming, Messenger, MessageId, Options, Received,
+    Status, Timestamp, UserId,
+};
+
+/// No conversation of a test goes back and forth more often than that.
+const ROUNDS: usize = 200;
+
+/// One device, as its app sees it.
+pub(crate) struct Device {
+    pub(crate) messenger: Messenger,
+    pub(crate) store: MemoryStore,
+    options: Options,
+    /// Everything that its app was told, in order.
+    pub(crate) told: Vec<EventKind>,
+    /// The transport names the sender.
+    pub(crate) hints: bool,
+}
+
+impl Device {
+    pub(crate) fn address(&self) -> Address {
+        self.messenger.address().clone()
+    }
+
+    pub(crate) fn user(&self) -> UserId {
+        self.address().user
+    }
+
+    /// Reads all events, as an app that has a database of its own.
+    pub(crate) fn read(&mut self) {
+        while let Some(Event { id, kind, .. }) = self.messenger.next_event().unwrap() {
+            self.told.push(kind);
+            self.messenger.events_done(&[id]).unwrap();
+        }
+    }
+
+    /// Every text that its app was told, in order.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let text = |kind: &EventKind| match kind {
+            EventKind::Message(message) | EventKind::Request(message) => {
+                message.content.as_text().map(str::to_owned)
+            }
+            _ => None,
+        };
+        self.told.iter().filter_map(text).collect()
+    }
+
+    /// What became of a message of its own, in order.
+    pub(crate) fn statuses(&self, of: MessageId) -> Vec<Status> {
+        let status = |kind: &EventKind| match kind {
+            EventKind::Status { message, status, .. } if *message == of => Some(status.clone()),
+            _ => None,
+        };
+        self.told.iter().filter_map(status).collect()
+    }
+
+    pub(crate) fn say(&mut self, to: &UserId, text: &str) -> MessageId {
+        self.messenger.send(to, Content::text(text)).unwrap()
+    }
+
+    /// Ends the process, and opens the store again.
+    pub(crate) fn restart(&mut self) {
+        let opened = Messenger::open(self.store.clone(), self.options.clone()).unwrap();
+        self.messenger = opened.ready().unwrap();
+    }
+}
+
+/// What a server sees and keeps.
+pub(crate) struct World {
+    pub(crate) clock: ManualClock,
+    pub(crate) directory: MemoryDirectory,
+    pub(crate) mailboxes: BTreeMap<Address, Vec<(UserId, Vec<u8>)>>,
+    pub(crate) carried: usize,
+    seeds: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: ManualClock::new(Timestamp::from_secs(1_800_000_000)),
+            directory: MemoryDirectory::new(),
+            mailboxes: BTreeMap::new(),
+            carried: 0,
+            seeds: 0,
+        }
+    }
+
+    pub(crate) fn options(&mut self) -> Options {
+        self.seeds += 1;
+        seeded(Options::default().clock(self.clock.clone()), self.seeds)
+    }
+
+    /// A person with one device, published.
+    pub(crate) fn person(&mut self, name: &str) -> Device {
+        let (options, store) = (self.options(), MemoryStore::new());
+        let user = UserId::new(name).unwrap();
+        let opened = Messenger::open(store.clone(), options.clone()).unwrap();
+        let messenger = opened.or_create(&user).unwrap();
+        let mut device = Device { messenger, store, options, told: Vec::new(), hints: false };
+        self.carry(&mut device);
+        device
+    }
+
+    /// A device whose store was opened by the test.
+    pub(crate) fn device(
+        &self,
+        messenger: Messenger,
+        store: MemoryStore,
+        options: Options,
+    ) -> Device {
+        Device { messenger, store, options, told: Vec::new(), hints: false }
+    }
+
+    /// Runs all errands of a device, and says how many envelopes there were.
+    pub(crate) fn carry(&mut self, device: &mut Device) -> usize {
+        let before = self.carried;
+        let from = device.user();
+        for _ in 0..10 * ROUNDS {
+            let Some(out) = device.messenger.next_outgoing().unwrap() else {
+                return self.carried - before;
+            };
+            match &out.action {
+                Action::Publish { publication } => self.directory.publish(publication).unwrap(),
+                Action::Fetch { user } => match self.directory.bundle(user) {
+                    Ok(bundle) => drop(device.messenger.learn(&bundle).unwrap()),
+                    Err(_) => {
+                        let refusal = subrosa::Refusal::NoSuchUser;
+                        device.messenger.outgoing_refused(out.id, refusal).unwrap();
+                    }
+                },
+                Action::Deliver { to, envelope, .. } => {
+                    for address in to {
+                        let mailbox = self.mailboxes.entry(address.clone()).or_default();
+                        mailbox.push((from.clone(), envelope.clone()));
+                        self.carried += 1;
+                    }
+                }
+            }
+            device.messenger.outgoing_done(&[out.id]).unwrap();
+        }
+        panic!("errands without end");
+    }
+
+    /// Takes a device's whole mailbox.
+    pub(crate) fn fetch_mail(&mut self, device: &Device) -> Vec<(UserId, Vec<u8>)> {
+        self.mailboxes.remove(&device.address()).unwrap_or_default()
+    }
+
+    /// Gives a device its mail, and says what became of it.
+    pub(crate) fn deliver(&mut self, device: &mut Device) -> Vec<Received> {
+        let mail = self.fetch_mail(device);
+        let outcomes = mail.iter().map(|(from, envelope)| {
+            let mut incoming = Incoming::new(envelope);
+            if device.hints {
+                incoming = incoming.claimed_from(from);
+            }
+            device.messenger.receive(incoming).unwrap()
+        });
+        let outcomes = outcomes.collect();
+        device.read();
+        outcomes
+    }
+
+    /// Carries and delivers until nothing moves any more.
+    pub(crate) fn settle(&mut self, devices: &mut [&mut Device]) {
+        for _ in 0..ROUNDS {
+            let mut moved = 0;
+            for device in devices.iter_mut() {
+                moved += self.carry(device);
+            }
+            for device in devices.iter_mut() {
+                moved += self.deliver(device).len();
+                device.read();
+            }
+            if moved == 0 {
+                return;
+            }
+        }
+        panic!("they never settle");
+    }
+
+    /// Lets time pass, with everybody online.
+    pub(crate) fn pass(&mut self, span: Duration, devices: &mut [&mut Device]) {
+        let step = Duration::from_secs(6 * 60 * 60).min(span);
+        let mut left = span;
+        while !left.is_zero() {
+            let now = step.min(left);
+            self.clock.advance(now);
+            left -= now;
+            self.settle(devices);
+        }
+    }
+
+    /// Two people who talk.
+    pub(crate) fn pair(&mut self) -> (Device, Device) {
+        let (mut one, mut other) = (self.person("alice"), self.person("bob"));
+        one.say(&other.user(), "hello");
+        self.settle(&mut [&mut one, &mut other]);
+        other.messenger.accept(&one.user()).unwrap();
+        other.say(&one.user(), "hi");
+        self.settle(&mut [&mut one, &mut other]);
+        assert_eq!((one.texts(), other.texts()), (vec!["hi".into()], vec!["hello".into()]));
+        one.told.clear();
+        other.told.clear();
+        (one, other)
+    }
+}
