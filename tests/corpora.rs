@@ -7,6 +7,8 @@ use std::{env, fs};
 
 #[path = "fuzz_targets/bundle.rs"]
 mod bundle;
+#[path = "fuzz_targets/content.rs"]
+mod content;
 #[path = "fuzz_targets/conversation.rs"]
 mod conversation;
 #[path = "fuzz_targets/device_list.rs"]
@@ -17,6 +19,8 @@ mod envelope;
 mod handshake;
 #[path = "fuzz_targets/input.rs"]
 mod input;
+#[path = "fuzz_targets/publication.rs"]
+mod publication;
 #[path = "fuzz_targets/records.rs"]
 mod records;
 #[path = "fuzz_targets/seeds.rs"]
@@ -56,6 +60,11 @@ fn bundles() {
 }
 
 #[test]
+fn contents() {
+    replay("content", content::run, seeds::contents);
+}
+
+#[test]
 fn conversations() {
     replay("conversation", conversation::run, seeds::conversations);
 }
@@ -73,6 +82,11 @@ fn envelopes() {
 #[test]
 fn handshakes() {
     replay("handshake", handshake::run, seeds::handshakes);
+}
+
+#[test]
+fn publications() {
+    replay("publication", publication::run, seeds::publications);
 }
 
 #[test]

@@ -295,3 +295,81 @@ impl fmt::Display for Content {
         f.write_str(self.as_text().unwrap_or(self.fallback()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const ID: MessageId = MessageId::from_bytes([7; 16]);
+
+    fn bytes_of(field: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[field << 3 | 2, bytes.len() as u8], bytes].concat()
+    }
+
+    #[test]
+    fn what_a_later_version_made_survives_and_can_be_passed_on() {
+        let mut bytes = bytes_of(3, b"A poll: when?");
+        bytes.extend(bytes_of(15, b"when?"));
+        let content = Content::from_bytes(&bytes);
+        assert!(matches!(content.kind(), Kind::Unknown));
+        assert_eq!(content.to_string(), "A poll: when?");
+        assert_eq!(content.to_bytes(), bytes);
+        let passed_on = content.disappearing(Duration::from_secs(60)).reply_to(ID);
+        let sent = passed_on.encode_at(Timestamp::from_millis(99));
+        let (sent_at, received) = Content::decode(&sent);
+        assert_eq!(sent_at, Timestamp::from_millis(99));
+        assert!(sent.starts_with(&bytes));
+        assert_eq!(received.to_string(), "A poll: when?");
+        assert_eq!(received.expires_after(), Some(Duration::from_secs(60)));
+        assert_eq!(received.replied_to(), Some(ID));
+    }
+
+    #[test]
+    fn a_text_with_more_in_it_is_shown_and_keeps_the_rest() {
+        let text = Content::text("text");
+        let mut bytes = text.to_bytes();
+        bytes.extend([0xa0, 0x06, 1]);
+        let content = Content::from_bytes(&bytes);
+        assert_eq!(content.as_text(), Some("text"));
+        assert_eq!(content.to_bytes(), bytes);
+        assert_eq!(Content::from_bytes(&text.to_bytes()), text);
+    }
+
+    #[test]
+    fn the_longest_text_fits_and_so_does_its_copy() {
+        let longest = Content::text("x".repeat(MAX_TEXT_LEN))
+            .reply_to(ID)
+            .disappearing(Duration::from_secs(u64::MAX));
+        assert_eq!(longest.check(), Ok(()));
+        let last = Timestamp::from_millis(u64::MAX);
+        assert!(longest.encode_at(last).len() <= MAX_ENCODED_LEN);
+        let copy = super::super::Sync::SentCopy {
+            user: crate::UserId::new([b'u'; 255]).unwrap(),
+            message: ID,
+            sent_at: last,
+            content: longest,
+        };
+        let frame = super::super::Frame { sent_at: last, said: super::super::Said::Sync(copy) };
+        assert!(frame.encode().len() <= MAX_CONTENT_LEN);
+        let limit = MAX_ENCODED_LEN;
+        let too_long = [
+            Content::text("x".repeat(MAX_ENCODED_LEN)),
+            Content::read(&[ID; 5000]),
+            Content::from_bytes(&[0xff; MAX_ENCODED_LEN]),
+        ];
+        for content in too_long {
+            assert_eq!(content.check(), Err(ContentError::TooLong { limit }));
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_said_is_printed() {
+        let unknown = Content::from_bytes(b"secret");
+        for content in [Content::text("secret"), Content::read(&[ID]), unknown] {
+            let shown = format!("{content:?}");
+            assert!(shown.starts_with("Content(") && !shown.contains("secret"), "{shown}");
+        }
+    }
+}

@@ -149,3 +149,133 @@ impl Device {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha8Rng;
+
+    use super::*;
+    use crate::Timestamp;
+    use crate::handshake::{PrekeyBundle, PrekeySecret, VerifiedBundle};
+    use crate::identity::{Account, Device as OwnDevice};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    struct Owner {
+        device: OwnDevice,
+        signed: PrekeySecret,
+        rng: ChaCha8Rng,
+    }
+
+    impl Owner {
+        fn new(user: &str, seed: u64) -> Self {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let device = OwnDevice::generate(UserId::new(user).unwrap(), &mut rng);
+            let signed = PrekeySecret::signed(&device, NOW, &mut rng);
+            Self { device, signed, rng }
+        }
+
+        fn one_time(&mut self, count: usize) -> Vec<PrekeySecret> {
+            let device = &self.device;
+            (0..count).map(|_| PrekeySecret::one_time(device, NOW, &mut self.rng)).collect()
+        }
+
+        fn publication(
+            &self,
+            id: u8,
+            account: &Account,
+            one_time: &[PrekeySecret],
+            stock: Stock,
+        ) -> Vec<u8> {
+            let one_time: Vec<_> = one_time.iter().map(PrekeySecret::public).collect();
+            let (list, device) = (account.device_list().signed(), self.device.address().device);
+            Publication::encode([id; 16], list, device, self.signed.public(), &one_time, stock)
+        }
+    }
+
+    fn ask(directory: &mut MemoryDirectory, user: &str) -> VerifiedBundle {
+        let user = UserId::new(user).unwrap();
+        let bundle = directory.bundle(&user).unwrap();
+        PrekeyBundle::decode(&bundle).unwrap().verify(&user, NOW).unwrap()
+    }
+
+    /// Which devices are handed out, and whether with a one-time prekey.
+    fn devices(bundle: &VerifiedBundle) -> Vec<(DeviceId, bool)> {
+        let devices = bundle.devices().iter();
+        devices.map(|keys| (keys.address().device, keys.has_one_time_prekey())).collect()
+    }
+
+    #[test]
+    fn a_one_time_prekey_is_handed_out_once_and_a_repeat_brings_none_back() {
+        let mut owner = Owner::new("alice", 1);
+        let account = Account::create(&owner.device, &mut owner.rng);
+        let id = owner.device.address().device;
+        let mut directory = MemoryDirectory::new();
+        assert_eq!(directory.bundle(&UserId::new("alice").unwrap()), Err(NoSuchUser));
+        let one_time = owner.one_time(2);
+        let first = owner.publication(1, &account, &one_time, Stock::Whole);
+        directory.publish(&first).unwrap();
+        assert_eq!(devices(&ask(&mut directory, "alice")), [(id, true)]);
+        directory.publish(&first).unwrap();
+        assert_eq!(directory.prekeys_left(owner.device.address()), 1);
+        assert_eq!(devices(&ask(&mut directory, "alice")), [(id, true)]);
+        assert_eq!(devices(&ask(&mut directory, "alice")), [(id, false)]);
+        directory.publish(&first).unwrap();
+        assert_eq!(devices(&ask(&mut directory, "alice")), [(id, false)]);
+    }
+
+    #[test]
+    fn a_stock_is_added_to_or_replaced_and_never_more_than_a_hundred() {
+        let mut owner = Owner::new("alice", 2);
+        let account = Account::create(&owner.device, &mut owner.rng);
+        let mut directory = MemoryDirectory::new();
+        let one_time = owner.one_time(100);
+        let steps = [
+            (&one_time[..3], Stock::Added, 3),
+            (&one_time[2..5], Stock::Added, 5),
+            (&one_time[..2], Stock::Whole, 2),
+            (&one_time[..], Stock::Added, 100),
+        ];
+        for (id, (one_time, stock, expected)) in (1..).zip(steps) {
+            let publication = owner.publication(id, &account, one_time, stock);
+            directory.publish(&publication).unwrap();
+            assert_eq!(directory.prekeys_left(owner.device.address()), expected);
+        }
+        let more = owner.one_time(1);
+        directory.publish(&owner.publication(9, &account, &more, Stock::Added)).unwrap();
+        assert_eq!(directory.prekeys_left(owner.device.address()), 100);
+    }
+
+    #[test]
+    fn the_newest_list_counts_and_who_is_no_longer_listed_loses_the_keys() {
+        let (mut owner, mut second) = (Owner::new("alice", 3), Owner::new("alice", 4));
+        let mut account = Account::create(&owner.device, &mut owner.rng);
+        let before = Account::from_record(&account.record()).unwrap();
+        let mut directory = MemoryDirectory::new();
+        let alone = owner.publication(1, &account, &[], Stock::Whole);
+        directory.publish(&alone).unwrap();
+        account.add(second.device.entry(&account.key())).unwrap();
+        let fork = {
+            let mut fork = Account::from_record(&account.record()).unwrap();
+            fork.remove(second.device.address().device).unwrap();
+            fork
+        };
+        let one_time = second.one_time(1);
+        directory.publish(&second.publication(2, &account, &one_time, Stock::Whole)).unwrap();
+        assert_eq!(ask(&mut directory, "alice").devices().len(), 2);
+        let older = owner.publication(3, &before, &[], Stock::Whole);
+        assert!(directory.publish(&older).is_err());
+        account.remove(owner.device.address().device).unwrap();
+        directory.publish(&second.publication(4, &account, &[], Stock::Added)).unwrap();
+        let left = ask(&mut directory, "alice");
+        assert_eq!(devices(&left), [(second.device.address().device, false)]);
+        assert!(directory.publish(&owner.publication(5, &fork, &[], Stock::Whole)).is_err());
+        // Another account under the same name.
+        let mut other = Owner::new("alice", 5);
+        let other_account = Account::create(&other.device, &mut other.rng);
+        let taken_over = other.publication(6, &other_account, &[], Stock::Whole);
+        assert!(directory.publish(&taken_over).is_err());
+        assert_eq!(ask(&mut directory, "alice").device_list().account_key(), account.key());
+    }
+}

@@ -18,14 +18,30 @@
 //! [`MemoryDirectory`] does 2 to 5, for tests and small services.
 //!
 //! ```
-//! use subrosa::directory::{DeviceKeys, bundle, read};
-//! # use subrosa::UserId;
-//! # use subrosa::directory::MemoryDirectory;
-//! # use subrosa::handshake::PrekeyBundle;
-//! # const PUBLICATION: &[u8] = include_bytes!("../../fuzz/corpus/publication/seed-full");
+//! use subrosa::directory::{DeviceKeys, MemoryDirectory, bundle, read};
+//! # use subrosa::handshake::{PrekeyBundle, PrekeySecret};
+//! # use subrosa::identity::{Account, Device};
+//! # use subrosa::{Timestamp, UserId};
+//! # let (mut rng, now) = (rand::rng(), Timestamp::from_secs(1_800_000_000));
+//! # let device = Device::generate(UserId::new("alice")?, &mut rng);
+//! # let account = Account::create(&device, &mut rng);
+//! # let field = |number: u8, bytes: &[u8]| {
+//! #     let length = bytes.len();
+//! #     [&[number << 3 | 2, (length & 0x7f | 0x80) as u8, (length >> 7) as u8], bytes].concat()
+//! # };
+//! # let published = [
+//! #     field(1, &[7; 16]),
+//! #     field(2, &account.device_list().signed().encode()),
+//! #     [&[3 << 3 | 5][..], &device.address().device.get().to_le_bytes()].concat(),
+//! #     field(4, &PrekeySecret::signed(&device, now, &mut rng).public().encode()),
+//! #     field(5, &PrekeySecret::one_time(&device, now, &mut rng).public().encode()),
+//! #     vec![6 << 3, 1],
+//! # ]
+//! # .concat();
 //!
-//! let publication = read(PUBLICATION)?;
-//! assert_eq!(publication.address.user, UserId::new("owner")?);
+//! // `published` came from someone who has shown to be Alice.
+//! let publication = read(&published)?;
+//! assert_eq!(publication.address.user, UserId::new("alice")?);
 //! // Rows of a table of lists and of a table of keys; and then, when somebody asks:
 //! let keys = DeviceKeys {
 //!     device: publication.address.device,
@@ -36,9 +52,9 @@
 //!
 //! // The same, in memory.
 //! let mut directory = MemoryDirectory::new();
-//! directory.publish(PUBLICATION)?;
+//! directory.publish(&published)?;
 //! assert_eq!(directory.bundle(&publication.address.user)?, answer);
-//! # PrekeyBundle::decode(&answer)?;
+//! # PrekeyBundle::decode(&answer)?.verify(&publication.address.user, now)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -115,3 +115,57 @@ impl From<IdentityError> for Malformed {
         Self::new("the device list is not genuine")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha8Rng;
+
+    use super::*;
+    use crate::address::UserId;
+    use crate::handshake::PrekeySecret;
+    use crate::identity::{Account, Device};
+    use crate::timestamp::Timestamp;
+
+    fn publication(one_time: usize) -> Vec<u8> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let now = Timestamp::from_secs(1_800_000_000);
+        let device = Device::generate(UserId::new("alice").unwrap(), &mut rng);
+        let account = Account::create(&device, &mut rng);
+        let signed = PrekeySecret::signed(&device, now, &mut rng);
+        let one_time: Vec<_> =
+            (0..one_time).map(|_| PrekeySecret::one_time(&device, now, &mut rng)).collect();
+        let one_time: Vec<_> = one_time.iter().map(PrekeySecret::public).collect();
+        let (list, id) = (account.device_list().signed(), device.address().device);
+        Publication::encode([7; 16], list, id, signed.public(), &one_time, Stock::Added)
+    }
+
+    #[test]
+    fn a_damaged_publication_is_refused_or_lacks_something() {
+        let bytes = publication(1);
+        let genuine = read(&bytes).unwrap();
+        let cut = (0..bytes.len()).map(|len| bytes[..len].to_vec());
+        let flipped = (0..bytes.len() * 8).map(|bit| {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        });
+        for damaged in cut.chain(flipped) {
+            // Its id is signed by nobody, and a prekey can be left out; no other can be
+            // put in its place.
+            let Ok(read) = read(&damaged) else { continue };
+            assert!(read.id != genuine.id || read.one_time_prekeys.is_empty());
+            assert_eq!(read.device_list, genuine.device_list);
+            assert_eq!(read.signed_prekey, genuine.signed_prekey);
+            assert_eq!(read.stock, genuine.stock);
+            assert!(genuine.one_time_prekeys.starts_with(&read.one_time_prekeys));
+        }
+    }
+
+    #[test]
+    fn a_hundred_one_time_prekeys_are_the_most() {
+        assert_eq!(read(&publication(100)).unwrap().one_time_prekeys.len(), 100);
+        assert!(read(&publication(101)).is_err());
+        assert!(read(&vec![0; wire::MAX_DIRECTORY_LEN + 1]).is_err());
+    }
+}

@@ -1,6 +1,8 @@
 //! Promise 8, attacked by a judge: the recipient makes a whole conversation alone. And
 //! a peer that keeps to the cryptography, but not to the payload's rules.
 
+use std::mem::discriminant;
+
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
@@ -12,7 +14,8 @@ use crate::handshake::{Opening, ReplayRecord, initiate};
 use crate::identity::{Account, Device, View};
 use crate::ratchet::Log;
 use crate::wire::{
-    Control, DecodeError, Envelope, ListVersions, Message, MessageId, append_shards, pad,
+    Control, DecodeError, Envelope, EnvelopeName, ListVersions, Message, MessageId, NotOpened,
+    NumberRange, append_shards, pad,
 };
 
 fn say(session: &mut Session, content: &[u8], rng: &mut ChaCha8Rng, now: Timestamp) -> Envelope {
@@ -87,11 +90,9 @@ fn inject(session: &mut Session, payload: &[u8], rng: &mut ChaCha8Rng) -> Messag
     Message { head: head.to_bytes(), sealed }
 }
 
-#[test]
-fn a_damaged_control_message_never_panics_and_is_used_up() {
-    let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let (mut hostile, mut session, now) = pair(&mut rng);
-    let list = Responder::new(&mut rng).account.device_list().clone();
+/// One control message of each kind.
+fn control_messages(rng: &mut ChaCha8Rng) -> Vec<Control> {
+    let list = Responder::new(rng).account.device_list().clone();
     let versions = ListVersions {
         own_version: 1,
         own_hash: *list.hash(),
@@ -99,23 +100,94 @@ fn a_damaged_control_message_never_panics_and_is_used_up() {
         their_hash: [9; 32],
         own_list: Some(list.signed().clone()),
     };
-    let body = Body::Control(Control::Lists(Box::new(versions)));
+    let ranges = [(1, 1), (300, 70_000)].map(|(first, last)| NumberRange::new(first, last));
+    let ranges: Vec<_> = ranges.into_iter().flatten().collect();
+    let names = vec![EnvelopeName { tag: [1; 8], salt: [2; 8] }; 3];
+    vec![
+        Control::Lists(Box::new(versions)),
+        Control::Ask(ranges.clone()),
+        Control::Unavailable(ranges),
+        Control::NotOpened(NotOpened { names, ephemerals: vec![[3; 32]; 2] }),
+        Control::SignOfLife,
+        Control::Sign,
+    ]
+}
+
+fn payload_of(control: Control) -> Vec<u8> {
+    let body = Body::Control(control);
     let outgoing = Outgoing { body, seq: 0, last: None, seen: None, view: View(3) };
-    let genuine = outgoing.to_payload().encode(padding::padded_len).to_vec();
-    let (mut malformed, mut lists) = (0, 0);
-    for bit in 0..genuine.len() * 8 {
-        let mut payload = genuine.clone();
-        payload[bit / 8] ^= 1 << (bit % 8);
-        pad(&mut payload, padding::padded_len(genuine.len()));
-        let message = inject(&mut hostile, &payload, &mut rng);
-        match session.decrypt(&message, now).unwrap().saved().content {
-            Content::Malformed(_) => malformed += 1,
-            Content::Control(Control::Lists(_)) => lists += 1,
-            _ => {}
+    outgoing.to_payload().encode(padding::padded_len).to_vec()
+}
+
+#[test]
+fn a_damaged_control_message_never_panics_and_is_used_up() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let (mut hostile, mut session, now) = pair(&mut rng);
+    for control in control_messages(&mut rng) {
+        let genuine = payload_of(control.clone());
+        let (mut malformed, mut of_its_kind) = (0, 0);
+        for bit in 0..genuine.len() * 8 {
+            let mut payload = genuine.clone();
+            payload[bit / 8] ^= 1 << (bit % 8);
+            pad(&mut payload, padding::padded_len(genuine.len()));
+            let message = inject(&mut hostile, &payload, &mut rng);
+            match session.decrypt(&message, now).unwrap().saved().content {
+                Content::Malformed(_) => malformed += 1,
+                Content::Control(other) if discriminant(&other) == discriminant(&control) => {
+                    of_its_kind += 1;
+                }
+                _ => {}
+            }
+            assert_eq!(session.decrypt(&message, now).unwrap_err(), DecryptError::Duplicate);
         }
-        assert_eq!(session.decrypt(&message, now).unwrap_err(), DecryptError::Duplicate);
+        let least = if matches!(control, Control::Lists(_)) { 100 } else { 10 };
+        assert!(
+            malformed > least && of_its_kind > least,
+            "{control:?}: {malformed}, {of_its_kind}"
+        );
     }
-    assert!(malformed > 100 && lists > 100, "{malformed} malformed, {lists} lists");
+}
+
+#[test]
+fn a_control_message_that_breaks_a_rule_is_malformed() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let (mut hostile, mut session, now) = pair(&mut rng);
+    let range = NumberRange::new(5, 9).unwrap();
+    let name = EnvelopeName { tag: [1; 8], salt: [2; 8] };
+    let not_opened = |names, ephemerals| {
+        let (names, ephemerals) = (vec![name; names], vec![[3; 32]; ephemerals]);
+        Control::NotOpened(NotOpened { names, ephemerals })
+    };
+    let mut says = |payload: Vec<u8>| {
+        let mut padded = payload.clone();
+        pad(&mut padded, padding::padded_len(payload.len()));
+        let message = inject(&mut hostile, &padded, &mut rng);
+        session.decrypt(&message, now).unwrap().saved().content
+    };
+    for most in [Control::Ask(vec![range; 100]), not_opened(100, 0), not_opened(60, 40)] {
+        assert_eq!(says(payload_of(most.clone())), Content::Control(most));
+    }
+    let too_many = [
+        Control::Ask(vec![range; 101]),
+        Control::Unavailable(vec![range; 101]),
+        not_opened(101, 0),
+        not_opened(60, 41),
+    ];
+    for control in too_many {
+        assert!(matches!(says(payload_of(control)), Content::Malformed(_)));
+    }
+    let raw: [&[u8]; 5] = [
+        // A range from 0, a range that ends before it begins, one without an end.
+        &[0x42, 6, 0x1a, 4, 0x0a, 2, 0x10, 3],
+        &[0x42, 8, 0x1a, 6, 0x0a, 4, 0x08, 4, 0x10, 3],
+        &[0x42, 6, 0x22, 4, 0x0a, 2, 0x08, 3],
+        // A part of a name, a part of an `E`.
+        &[0x42, 12, 0x2a, 10, 0x0a, 8, 1, 2, 3, 4, 5, 6, 7, 8],
+        &[0x42, 5, 0x2a, 3, 0x12, 1, 9],
+    ];
+    for payload in raw {
+        assert!(matches!(says(payload.to_vec()), Content::Malformed(_)), "{payload:02x?}");
+    }
 }
 
 #[test]

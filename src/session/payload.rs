@@ -176,3 +176,42 @@ impl Received {
         (Self { content, seq, last, seen, view, lost: 0, peer_rolled_back: false }, shards)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::padding::{SMALLEST, padded_len};
+    use crate::wire::{EnvelopeName, NotOpened, NumberRange, ShortId};
+
+    fn padded(control: Control) -> usize {
+        let mark = Some(Mark { seq: u64::MAX, id: ShortId::from_bytes([0xff; 4]) });
+        let body = Body::Control(control);
+        let outgoing = Outgoing { body, seq: 0, last: mark, seen: mark, view: View(u64::MAX) };
+        let payload = outgoing.to_payload().encode(padded_len);
+        let decoded = Payload::decode(&payload).unwrap();
+        assert_eq!(decoded.control, outgoing.to_payload().control);
+        padded_len(payload.len())
+    }
+
+    fn not_opened(names: usize, ephemerals: usize) -> Control {
+        let name = EnvelopeName { tag: [0xff; 8], salt: [0xfe; 8] };
+        let ephemerals = vec![[0xfd; 32]; ephemerals];
+        Control::NotOpened(NotOpened { names: vec![name; names], ephemerals })
+    }
+
+    #[test]
+    fn control_messages_of_repair_fit_the_smallest_class_as_far_as_they_say() {
+        let far = NumberRange::new(u64::MAX - 1, u64::MAX).unwrap();
+        let near = NumberRange::new((1 << 21) - 2, (1 << 21) - 1).unwrap();
+        for make in [Control::Ask, Control::Unavailable] {
+            assert_eq!(padded(make(vec![far; 7])), SMALLEST);
+            assert!(padded(make(vec![far; 8])) > SMALLEST);
+            assert_eq!(padded(make(vec![near; 17])), SMALLEST);
+        }
+        assert_eq!(padded(not_opened(10, 0)), SMALLEST);
+        assert!(padded(not_opened(11, 0)) > SMALLEST);
+        assert_eq!(padded(not_opened(0, 5)), SMALLEST);
+        assert!(padded(not_opened(0, 6)) > SMALLEST);
+        assert_eq!([Control::SignOfLife, Control::Sign].map(padded), [SMALLEST; 2]);
+    }
+}

@@ -4,6 +4,7 @@
 //! `UPDATE_VECTORS=1 cargo test --lib vectors` writes them. `model` is SPEC.md a second
 //! time: what the crate makes and what the model makes must be the same bytes.
 
+mod content;
 mod conversation;
 mod derivations;
 mod device_lists;
@@ -107,4 +108,9 @@ fn padding() {
 #[test]
 fn safety_numbers() {
     check("safety_numbers.json", &safety_numbers::vectors());
+}
+
+#[test]
+fn content() {
+    check("content.json", &content::vectors());
 }

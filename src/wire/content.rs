@@ -319,3 +319,86 @@ fn put_head(number: u32, length: usize, bytes: &mut Vec<u8>) {
 fn wide(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::generated::v1;
+    use super::*;
+
+    /// The same by the generated decoder: the fields, in its own encoding.
+    fn by_protobuf(bytes: &[u8]) -> Option<Vec<u8>> {
+        v1::Content::decode(bytes).ok().map(|content| content.encode_to_vec())
+    }
+
+    fn check(bytes: &[u8]) {
+        let ours = Content::decode(bytes);
+        let ours_encoded = ours.as_ref().ok().map(Content::encode);
+        assert_eq!(ours_encoded, by_protobuf(bytes), "{bytes:02x?}");
+        if let Ok(content) = ours
+            && content.complete
+        {
+            assert_eq!(Content::decode(&content.encode()).unwrap().encode(), content.encode());
+        }
+    }
+
+    fn contents() -> Vec<v1::Content> {
+        use v1::content::Kind;
+        let kinds = [
+            Some(Kind::Text(v1::Text { text: "Grüße".to_owned() })),
+            Some(Kind::Text(v1::Text::default())),
+            Some(Kind::Receipt(Receipt { kind: 2, ids: vec![9; 32] })),
+            Some(Kind::Typing(Typing { kind: 1 })),
+            Some(Kind::Request(Request { kind: 7 })),
+            Some(Kind::Sync(Sync {
+                kind: Some(sync::Kind::ReadMarks(ReadMarks {
+                    user_id: b"bob".to_vec(),
+                    ids: vec![1; 16],
+                })),
+            })),
+            None,
+        ];
+        kinds
+            .into_iter()
+            .map(|kind| v1::Content {
+                sent_at: 1_790_000_000_000,
+                expires_after: 300,
+                fallback: "fallback".to_owned(),
+                reply_to: vec![3; 16],
+                kind,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn contents_are_read_and_written_as_protobuf_has_it_whatever_the_damage() {
+        let encoded: Vec<_> = contents().iter().map(v1::Content::encode_to_vec).collect();
+        for (bytes, next) in encoded.iter().zip(encoded.iter().cycle().skip(1)) {
+            check(bytes);
+            (0..bytes.len()).for_each(|len| check(&bytes[..len]));
+            for bit in 0..bytes.len() * 8 {
+                let mut damaged = bytes.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                check(&damaged);
+            }
+            // Fields that come twice, kinds that replace each other.
+            check(&[bytes.as_slice(), next].concat());
+            check(&[next.as_slice(), bytes].concat());
+            check(&[bytes.as_slice(), bytes].concat());
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_of_the_fields_is_noticed() {
+        for content in contents() {
+            let bytes = content.encode_to_vec();
+            let complete = Content::decode(&bytes).unwrap().complete;
+            assert_eq!(complete, content.kind.is_some());
+            let more = [bytes.as_slice(), &[0xa0, 0x06, 1]].concat();
+            assert!(!Content::decode(&more).unwrap().complete);
+        }
+        // A text of a later version, with a field 2.
+        let bytes = [0x82, 0x01, 5, 0x0a, 1, b'x', 0x10, 1];
+        let content = Content::decode(&bytes).unwrap();
+        assert!(matches!(content.kind, Kind::Text("x")) && !content.complete);
+    }
+}

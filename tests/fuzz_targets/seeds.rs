@@ -1,9 +1,11 @@
 //! What the fuzzers begin with: genuine values, so that they get behind every signature
 //! and seal.
 
+use subrosa::content::{Content, Typing};
 use subrosa::handshake::{DevicePrekeys, PrekeyBundle, PrekeySecret};
 use subrosa::identity::{Account, Device};
 use subrosa::session::PeerRow;
+use subrosa::wire::MessageId;
 
 use crate::conversation::{
     DAMAGE, DELIVER, EXPIRE, GIVE_UP, INITIATE, LOSE, RELOAD, REPEAT, SEND, WAIT,
@@ -32,6 +34,59 @@ pub(crate) fn bundles() -> Seeds {
         ("no-devices", PrekeyBundle::assemble(list, &[]).encode()),
         ("of-another", Side::new("another", START + 2).bundle(true)),
     ]
+}
+
+pub(crate) fn contents() -> Seeds {
+    let ids = [1, 2, 3].map(|byte| MessageId::from_bytes([byte; 16]));
+    let text = Content::text("Grüße");
+    let answer = text.clone().reply_to(ids[0]).disappearing(std::time::Duration::from_secs(60));
+    let later = [&field(3, b"A poll"), &[0xa2, 0x38][..], &[4], b"when"].concat();
+    let marks = [field(1, b"owner"), field(2, ids[1].as_bytes())].concat();
+    let sync = [&[0xa2, 0x01, 27], field(3, &marks).as_slice()].concat();
+    vec![
+        ("text", text.to_bytes()),
+        ("answer", answer.to_bytes()),
+        ("read", Content::read(&ids).to_bytes()),
+        ("typing", Content::typing(Typing::Stopped).to_bytes()),
+        ("request", vec![8, 7, 0x9a, 0x01, 2, 8, 1]),
+        ("text-of-later", [text.to_bytes(), field(15, b"more")].concat()),
+        ("later", later),
+        ("sync", sync),
+    ]
+}
+
+pub(crate) fn publications() -> Seeds {
+    let mut owner = Side::new(bundle::OWNER, START + 1);
+    let one_time = [(); 2].map(|()| {
+        PrekeySecret::one_time(&owner.device, owner.now, &mut owner.rng).public().encode()
+    });
+    let publication = |list: &[u8], one_time: &[Vec<u8>], stock: u8| {
+        let one_time: Vec<_> = one_time.iter().flat_map(|prekey| field(5, prekey)).collect();
+        let device = owner.address().device.get().to_le_bytes();
+        let parts = [
+            field(1, &[7; 16]),
+            field(2, list),
+            [&[3 << 3 | 5], device.as_slice()].concat(),
+            field(4, &owner.signed.public().encode()),
+            one_time,
+            vec![6 << 3, stock],
+        ];
+        parts.concat()
+    };
+    let list_of_owner = list(&owner.account);
+    vec![
+        ("full", publication(&list_of_owner, &one_time, 2)),
+        ("without-one-time", publication(&list_of_owner, &[], 1)),
+        ("of-another", publication(&list(&Side::new("another", START).account), &one_time, 1)),
+    ]
+}
+
+/// A protobuf field of bytes, fewer than 2¹⁴.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(bytes.len()).unwrap();
+    let (low, high) = ((len & 0x7f) as u8, (len >> 7) as u8);
+    let len: &[u8] = if high == 0 { &[low] } else { &[low | 0x80, high] };
+    [&[number << 3 | 2], len, bytes].concat()
 }
 
 pub(crate) fn device_lists() -> Seeds {

@@ -1,0 +1,33 @@
+//! What a peer, or an app's own table, may give as a content.
+
+use std::time::Duration;
+
+use subrosa::content::{Content, Kind};
+use subrosa::wire::MessageId;
+
+pub(crate) fn run(data: &[u8]) {
+    let content = Content::from_bytes(data);
+    let bytes = content.to_bytes();
+    let again = Content::from_bytes(&bytes);
+    assert_eq!(again, content);
+    assert_eq!(again.to_bytes(), bytes);
+    match content.kind() {
+        Kind::Text(text) => assert_eq!(content.to_string(), text),
+        Kind::Unknown => {
+            assert_eq!(bytes, data);
+            assert_eq!(content.to_string(), content.fallback());
+        }
+        _ => {}
+    }
+    let changed = content.clone().disappearing(Duration::from_secs(5));
+    let changed = changed.reply_to(MessageId::from_bytes([5; 16]));
+    let kept = Content::from_bytes(&changed.to_bytes());
+    // What is no content at all cannot be changed either, but it keeps what it was.
+    if kept.replied_to().is_some() {
+        assert_eq!(kept.expires_after(), Some(Duration::from_secs(5)));
+        assert_eq!(kept.kind(), content.kind());
+        assert_eq!(kept.fallback(), content.fallback());
+    } else {
+        assert!(kept.to_bytes().starts_with(data));
+    }
+}
