@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::secret_text::SecretText;
 use super::{ContentError, Kind, Receipt, ReceiptKind, Request, Typing};
 use crate::crypto::SecretBytes;
@@ -213,8 +211,9 @@ impl Content {
     }
 
     /// Its bytes as a message of that time carries them.
-    pub(crate) fn encode_at(&self, sent_at: Timestamp) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.0.encode(Some(sent_at)))
+    #[allow(dead_code, reason = "for the messenger")]
+    pub(crate) fn encode_at(&self, sent_at: Timestamp) -> SecretBytes {
+        SecretBytes::new(self.0.encode(Some(sent_at)))
     }
 
     /// What it says, if it is of a kind that messengers deal with themselves.

@@ -1,9 +1,8 @@
 //! What a payload's body carries behind the message id, with its time.
 
-use zeroize::Zeroizing;
-
 use super::content::Value;
 use super::{Content, Receipt, Request, Sync, Typing};
+use crate::crypto::SecretBytes;
 use crate::timestamp::Timestamp;
 use crate::wire::content as raw;
 
@@ -30,7 +29,7 @@ pub(crate) enum Said {
 impl Frame {
     /// The bytes behind the message id; at most `MAX_CONTENT_LEN` of what
     /// [`Content::check`] has passed.
-    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn encode(&self) -> SecretBytes {
         let Self { sent_at, said } = self;
         let kind = match said {
             Said::Content(content) => return content.encode_at(*sent_at),
@@ -47,7 +46,7 @@ impl Frame {
             kind,
             complete: true,
         };
-        let bytes = Zeroizing::new(content.encode());
+        let bytes = SecretBytes::new(content.encode());
         if let raw::Kind::Sync(sync) = &mut content.kind {
             raw::wipe(sync);
         }

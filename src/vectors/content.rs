@@ -261,7 +261,10 @@ fn publications(bob: &Party, draws: &mut Draws) -> Value {
         ("another user's list", publication(&other.signed_list(), device, &s, &one_time, 2)),
         ("another's prekey", publication(&list, device, &theirs.signed(), &one_time, 2)),
         ("no signed prekey", publication(&list, device, b"", &one_time, 2)),
-        ("the two kinds exchanged", publication(&list, device, &one_time[0], &[s.clone()], 2)),
+        (
+            "the two kinds exchanged",
+            publication(&list, device, &one_time[0], std::slice::from_ref(&s), 2),
+        ),
         ("a one-time prekey's signature is wrong", publication(&list, device, &s, &spoilt, 2)),
         ("a one-time prekey twice", publication(&list, device, &s, &twice, 2)),
         ("no stock", publication(&list, device, &s, &one_time, 0)),
