@@ -101,12 +101,12 @@ pub mod wire;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use address::{Address, DeviceId, InvalidUserId, MAX_USER_ID_LEN, UserId};
 pub use content::Content;
 pub use messenger::{
-    Action, Batch, Clock, Consent, Contact, Conversation, Error, ErrorKind, Event, EventId, EventKind,
-    FailReason, IdentityPolicy, Incoming, Learned, Message, Messenger, Opened, Options, Outgoing,
-    OutgoingId, Received, Refusal, Rejection, Setup, Status, Urgency,
+    Action, Batch, Clock, Consent, Contact, Conversation, Error, ErrorKind, Event, EventId,
+    EventKind, FailReason, IdentityPolicy, Incoming, Learned, Message, Messenger, Opened, Options,
+    Outgoing, OutgoingId, Received, Refusal, Rejection, Setup, Status, Urgency,
 };
-pub use wire::MessageId;
-pub use address::{Address, DeviceId, InvalidUserId, MAX_USER_ID_LEN, UserId};
 pub use timestamp::Timestamp;
+pub use wire::MessageId;

@@ -211,7 +211,6 @@ impl Content {
     }
 
     /// Its bytes as a message of that time carries them.
-    #[allow(dead_code, reason = "for the messenger")]
     pub(crate) fn encode_at(&self, sent_at: Timestamp) -> SecretBytes {
         SecretBytes::new(self.0.encode(Some(sent_at)))
     }

@@ -45,9 +45,9 @@ impl<Id: Copy + Eq + Ord + Hash> Leases<Id> {
     /// Whether this one is out, its pause not over.
     pub(super) fn is_out(&self, id: Id, now: Timestamp) -> bool {
         // A clock that went back ends every pause.
-        self.out.get(&id).is_some_and(|lease| {
-            now < lease.until && lease.until.since(now) <= LAST_PAUSE
-        })
+        self.out
+            .get(&id)
+            .is_some_and(|lease| now < lease.until && lease.until.since(now) <= LAST_PAUSE)
     }
 
     /// Goes on behind one that is out.
@@ -57,16 +57,18 @@ impl<Id: Copy + Eq + Ord + Hash> Leases<Id> {
 
     /// Hands one out.
     pub(super) fn hand_out(&mut self, id: Id, now: Timestamp) {
-        let pause = self.out.get(&id).map_or(FIRST_PAUSE, |lease| {
-            lease.pause.saturating_mul(2).min(LAST_PAUSE)
-        });
+        let pause = self
+            .out
+            .get(&id)
+            .map_or(FIRST_PAUSE, |lease| lease.pause.saturating_mul(2).min(LAST_PAUSE));
         self.out.insert(id, Lease { until: now.after(pause), pause });
         self.pass(id);
     }
 
     /// Those whose pause is over, oldest first.
     pub(super) fn over(&self, now: Timestamp) -> Vec<Id> {
-        let mut over: Vec<_> = self.out.keys().copied().filter(|id| !self.is_out(*id, now)).collect();
+        let mut over: Vec<_> =
+            self.out.keys().copied().filter(|id| !self.is_out(*id, now)).collect();
         over.sort_unstable();
         over
     }

@@ -66,7 +66,7 @@ impl Work<'_> {
         &mut self,
         user: &UserId,
         id: MessageId,
-        content: Zeroizing<Vec<u8>>,
+        content: &[u8],
         weight: Weight,
     ) -> Result<(), Error> {
         let own = self.own()?;
@@ -80,7 +80,7 @@ impl Work<'_> {
         if weight == Weight::Fleeting {
             let urgency = Urgency::Quiet;
             for to in devices.iter().filter(|_| may_send) {
-                if let Some(sent) = self.encrypt_content(to, id, &content, Numbers::Unnumbered)? {
+                if let Some(sent) = self.encrypt_content(to, id, content, Numbers::Unnumbered)? {
                     self.carry(to, sent.envelope, urgency, None);
                 }
             }
@@ -98,7 +98,7 @@ impl Work<'_> {
         }
         let mut waits = !ourselves && contact.list.is_none();
         for to in &devices {
-            waits |= !(may_send && self.copy_to(to, id, &content, &mut letter)?);
+            waits |= !(may_send && self.copy_to(to, id, content, &mut letter)?);
         }
         letter.content = content.to_vec();
         if waits {
@@ -237,7 +237,8 @@ impl Work<'_> {
         if letter.content.is_empty() {
             return Ok(false);
         }
-        let numbers = Numbers::Again { seq, last: Mark::from_fields(entry.last_seq, entry.last_id) };
+        let numbers =
+            Numbers::Again { seq, last: Mark::from_fields(entry.last_seq, entry.last_id) };
         let Some(sent) = self.encrypt_content(to, id, &letter.content, numbers)? else {
             return Ok(false);
         };

@@ -352,10 +352,7 @@ impl Messenger {
     }
 
     /// Looks something up; nothing is written.
-    fn read<R>(
-        &mut self,
-        look: impl FnMut(&mut Work<'_>) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    fn read<R>(&mut self, look: impl FnMut(&mut Work<'_>) -> Result<R, Error>) -> Result<R, Error> {
         commit(&self.view, &mut self.cache, &self.options, look)
     }
 

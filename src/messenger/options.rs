@@ -61,7 +61,9 @@ impl Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("identity_policy", &self.identity_policy).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("identity_policy", &self.identity_policy)
+            .finish_non_exhaustive()
     }
 }
 

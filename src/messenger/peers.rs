@@ -9,7 +9,9 @@ use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, UserId};
 use crate::identity::{DeviceList, View as ListView};
-use crate::session::{Body, EncryptError, Numbers, Peer, PeerRow, RowKey, Sent, Tag, TagChange, Unsaved};
+use crate::session::{
+    Body, EncryptError, Numbers, Peer, PeerRow, RowKey, Sent, Tag, TagChange, Unsaved,
+};
 use crate::wire::MessageId;
 use crate::wire::stored::{self, SkippedKey};
 

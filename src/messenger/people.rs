@@ -100,7 +100,7 @@ impl Work<'_> {
         let user = own.address().user.clone();
         let frame = Frame { sent_at: self.now, said: Said::Sync(sync) }.encode();
         let id = MessageId::generate(&mut self.rng);
-        self.post(&user, id, frame, Weight::OwnCopy)
+        self.post(&user, id, &frame, Weight::OwnCopy)
     }
 
     /// One of our other devices says something.
@@ -134,13 +134,13 @@ impl Work<'_> {
                 })));
                 Ok(())
             }
-            Sync::Decision { user, consent, at } => {
-                self.take_decision(&user, consent, at)
-            }
+            Sync::Decision { user, consent, at } => self.take_decision(&user, consent, at),
             Sync::Verified { user, account_key, at } => {
                 let mut contact = self.contact(&user)?;
                 // Only of the key that this device knows too.
-                if contact.key().is_some_and(|key| *key.as_bytes() == account_key) && contact.verified_at < at {
+                if contact.key().is_some_and(|key| *key.as_bytes() == account_key)
+                    && contact.verified_at < at
+                {
                     contact.verified = true;
                     contact.verified_at = at;
                     self.save_contact(&user, contact);

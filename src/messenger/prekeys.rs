@@ -70,10 +70,12 @@ impl Work<'_> {
         ephemeral: [u8; 32],
     ) -> Result<ReplayRecord, Error> {
         let count = self.view.get(table::REPLAYS, signed.id().as_bytes())?;
-        let count = count.and_then(|row| row.as_slice().try_into().ok()).map_or(0, u64::from_be_bytes);
+        let count =
+            count.and_then(|row| row.as_slice().try_into().ok()).map_or(0, u64::from_be_bytes);
         let key = [signed.id().as_bytes().as_slice(), &ephemeral].concat();
         let known = self.view.get(table::REPLAYS, &key)?;
-        let known = known.and_then(|row| row.as_slice().try_into().ok()).map(HandshakeId::from_bytes);
+        let known =
+            known.and_then(|row| row.as_slice().try_into().ok()).map(HandshakeId::from_bytes);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         Ok(ReplayRecord::of(count, known.map(|id| (ephemeral, id))))
     }

@@ -77,7 +77,8 @@ impl Work<'_> {
     ) -> Result<bool, Error> {
         for (to, ids) in owed {
             for ids in ids.chunks(RECEIPT_IDS) {
-                let said = Said::Receipt(Receipt { kind: ReceiptKind::Delivered, ids: ids.to_vec() });
+                let said =
+                    Said::Receipt(Receipt { kind: ReceiptKind::Delivered, ids: ids.to_vec() });
                 let frame = Frame { sent_at: self.now, said }.encode();
                 let id = MessageId::generate(&mut self.rng);
                 if let Some(sent) = self.encrypt_content(&to, id, &frame, Numbers::Unnumbered)? {

@@ -15,9 +15,7 @@ use crate::address::{Address, UserId};
 use crate::content::{Frame, Said};
 use crate::handshake::{HandshakeError, HandshakeId, Opening};
 use crate::identity::{Succession, View};
-use crate::session::{
-    Content, DecryptError, Delivered, NumberReport, Numbers, Session, Tag,
-};
+use crate::session::{Content, DecryptError, Delivered, NumberReport, Numbers, Session, Tag};
 use crate::wire::{Control, Envelope, Handshake, Message, MessageId};
 
 /// An envelope as it came in.
@@ -401,7 +399,8 @@ impl Work<'_> {
         let Arrived { id, numbered } = arrived;
         let mut contact = self.contact(&address.user)?;
         let shown_key = table::of_user(&address.user, id.as_bytes());
-        let duplicate = repeated || (numbered && self.view.get(table::SHOWN, &shown_key)?.is_some());
+        let duplicate =
+            repeated || (numbered && self.view.get(table::SHOWN, &shown_key)?.is_some());
         if numbered {
             self.owe_receipt(address, id, ourselves || contact.consent == Consent::Accepted);
         }

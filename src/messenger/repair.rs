@@ -11,7 +11,10 @@ use super::{Consent, Error, EventId, table};
 use crate::address::{Address, UserId};
 use crate::session::DecryptError;
 use crate::timestamp::Timestamp;
-use crate::wire::stored::{self, messenger::{AskedGap, PeerHealth}};
+use crate::wire::stored::{
+    self,
+    messenger::{AskedGap, PeerHealth},
+};
 use crate::wire::{Control, Envelope, EnvelopeName, NotOpened, NumberRange};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -153,7 +156,9 @@ impl Work<'_> {
     ) -> Result<(), Error> {
         let Some(mut health) = self.health(address)? else { return Ok(()) };
         let name = name_of(envelope);
-        if let Some(place) = health.not_opened.iter().position(|known| known.get(..8) == name.get(..8)) {
+        if let Some(place) =
+            health.not_opened.iter().position(|known| known.get(..8) == name.get(..8))
+        {
             health.not_opened.remove(place);
             if place < health.not_opened_at.len() {
                 health.not_opened_at.remove(place);
@@ -441,7 +446,8 @@ impl Work<'_> {
             let name = |name: &Vec<u8>| {
                 envelope_name(name).is_some_and(|name| named.names.contains(&name))
             };
-            let ephemeral = |key: &Vec<u8>| named.ephemerals.iter().any(|named| named == key.as_slice());
+            let ephemeral =
+                |key: &Vec<u8>| named.ephemerals.iter().any(|named| named == key.as_slice());
             let meant = entry.names.iter().any(name) || entry.ephemerals.iter().any(ephemeral);
             if meant && left > 0 && self.send_again(address, seq, entry)? {
                 left -= 1;

@@ -1,7 +1,5 @@
 //! Sending: now, later, or not after all.
 
-use zeroize::Zeroizing;
-
 use super::due::Job;
 use super::letter::Weight;
 use super::work::Work;
@@ -26,9 +24,9 @@ impl Work<'_> {
         let fleeting = matches!(content.kind(), Kind::Receipt(_) | Kind::Typing(_));
         self.open_conversation(user, fleeting)?;
         if fleeting {
-            self.post(user, id, frame, Weight::Fleeting)?;
+            self.post(user, id, &frame, Weight::Fleeting)?;
         } else {
-            self.send_frame(user, id, frame)?;
+            self.send_frame(user, id, &frame)?;
         }
         Ok(id)
     }
@@ -47,8 +45,7 @@ impl Work<'_> {
         }
         // Too long now is too long then.
         content.check()?;
-        let record =
-            Scheduled { user_id: user.as_bytes().to_vec(), content: content.to_bytes() };
+        let record = Scheduled { user_id: user.as_bytes().to_vec(), content: content.to_bytes() };
         self.view.put(table::SCHEDULED, id.as_bytes().to_vec(), stored::encode(&record));
         self.set_due(Job::Scheduled, id.as_bytes(), at)?;
         Ok(id)
@@ -86,7 +83,7 @@ impl Work<'_> {
             Err(error) => return Err(error),
         }
         let frame = Content::from_bytes(&record.content).encode_at(self.now);
-        self.send_frame(&user, id, frame)
+        self.send_frame(&user, id, &frame)
     }
 
     /// To write to somebody is to accept them.
@@ -100,15 +97,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn send_frame(
-        &mut self,
-        user: &UserId,
-        id: MessageId,
-        frame: Zeroizing<Vec<u8>>,
-    ) -> Result<(), Error> {
+    fn send_frame(&mut self, user: &UserId, id: MessageId, frame: &[u8]) -> Result<(), Error> {
         let own = self.own()?;
         if *user != own.address().user && own.others().next().is_some() {
-            let content = Content::from_bytes(&frame);
+            let content = Content::from_bytes(frame);
             let (user, message, sent_at) = (user.clone(), id, self.now);
             self.tell_own_devices(Sync::SentCopy { user, message, sent_at, content })?;
         }

@@ -128,7 +128,8 @@ impl View {
             let layers = self.layers();
             for overlay in [&layers.batch, &layers.step] {
                 let bounds = (Bound::Included(from), Bound::Unbounded);
-                let rows = overlay.table(table).into_iter().flat_map(|t| t.range::<[u8], _>(bounds));
+                let rows =
+                    overlay.table(table).into_iter().flat_map(|t| t.range::<[u8], _>(bounds));
                 changed.extend(rows.map(|(key, value)| (key.clone(), value.clone())));
             }
         }
@@ -138,10 +139,8 @@ impl View {
             let rows = committed.into_iter().map(|row| (row.key, Zeroizing::new(row.value)));
             return Ok(rows.collect());
         }
-        let mut rows: BTreeMap<Vec<u8>, Option<Value>> = committed
-            .into_iter()
-            .map(|row| (row.key, Some(Zeroizing::new(row.value))))
-            .collect();
+        let mut rows: BTreeMap<Vec<u8>, Option<Value>> =
+            committed.into_iter().map(|row| (row.key, Some(Zeroizing::new(row.value)))).collect();
         rows.extend(changed);
         let rows = rows.into_iter().filter_map(|(key, value)| Some((key, value?)));
         Ok(rows.take(limit).collect())

@@ -7,13 +7,13 @@
 use prost::Message;
 use zeroize::Zeroizing;
 
+/// The records of `proto/messenger.proto`.
+pub(crate) use super::generated::messenger;
 pub(crate) use super::generated::stored::{
     Account, Agreed, Answering, Chain, ClosedChain, Device, Gap, Numbering, Offering, Peer,
     PendingHandshake, PostQuantum, PrekeySecret, Ratchet, ReceivedId, ReceivedNumber, ReplayEntry,
     ReplayRecord, SentNumber, Session, SkippedKey, UsedTag, post_quantum,
 };
-/// The records of `proto/messenger.proto`.
-pub(crate) use super::generated::messenger;
 use super::{DecodeError, fixed};
 
 /// The highest number that a genuine record counts to; higher ones are damaged, and

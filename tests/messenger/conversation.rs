@@ -123,7 +123,7 @@ fn a_message_to_nobody_fails_with_a_reason() {
 #[test]
 fn what_has_no_receipt_is_sent_again_and_at_last_reported() {
     let mut world = World::new();
-    let (mut alice, mut bob) = world.pair();
+    let (mut alice, bob) = world.pair();
     let id = alice.say(&bob.user(), "lost on the way");
     world.carry(&mut alice);
     drop(world.fetch_mail(&bob));
@@ -204,7 +204,9 @@ fn a_long_conversation_of_months_keeps_the_store_small() {
     }
     for (table, (rows, _)) in &sizes[3] {
         let before = sizes[1].get(table).map_or(0, |(rows, _)| *rows);
-        assert!(*rows < before * 3 / 2 + 20, "table {table}: {before}, then {rows} rows");
+        // Three whole stocks of prekeys, of sixty days each, live at a time (table 2).
+        let most = if *table == 2 { 320 } else { before * 3 / 2 + 20 };
+        assert!(*rows < most, "table {table}: {before}, then {rows} rows");
     }
     assert_eq!(bob.texts().len(), 600);
 }

@@ -124,10 +124,7 @@ impl App {
     }
 
     /// Runs a call; if the process dies in it, starts it anew.
-    fn call<R>(
-        &mut self,
-        mut call: impl FnMut(&mut Messenger) -> Result<R, Error>,
-    ) -> Option<R> {
+    fn call<R>(&mut self, mut call: impl FnMut(&mut Messenger) -> Result<R, Error>) -> Option<R> {
         if let Some(messenger) = &mut self.messenger {
             match call(messenger) {
                 Ok(value) => return Some(value),
@@ -220,15 +217,19 @@ impl Story {
     /// process read and wrote, if it did not.
     fn run(death: Option<Death>) -> (usize, usize) {
         let clock = ManualClock::new(Timestamp::from_secs(1_800_000_000));
-        let mut story =
-            Self { directory: MemoryDirectory::new(), relay: Relay::default(), clock: clock.clone() };
+        let mut story = Self {
+            directory: MemoryDirectory::new(),
+            relay: Relay::default(),
+            clock: clock.clone(),
+        };
         let (mut one, mut other) = (App::new("alice", &clock, 10), App::new("bob", &clock, 1000));
         other.start(None).unwrap();
         story.pump(&mut other);
         let mortal = Mortal::new(one.store.clone(), death);
         let (reads, writes) = (mortal.reads.clone(), mortal.writes.clone());
         let options = seeded(Options::default().clock(clock.clone()), 1);
-        let opened = Messenger::open(mortal, options).and_then(|opened| opened.or_create(&one.user));
+        let opened =
+            Messenger::open(mortal, options).and_then(|opened| opened.or_create(&one.user));
         match opened {
             Ok(messenger) => one.messenger = Some(messenger),
             Err(Error::Store(_)) => {

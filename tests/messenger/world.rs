@@ -7,7 +7,7 @@ use subrosa::directory::MemoryDirectory;
 use subrosa::store::MemoryStore;
 use subrosa::testing::{ManualClock, seeded};
 use subrosa::{
-    Action, Address, Content, Event, EventKind, Incoming, Messenger, MessageId, Options, Received,
+    Action, Address, Content, Event, EventKind, Incoming, MessageId, Messenger, Options, Received,
     Status, Timestamp, UserId,
 };
 
