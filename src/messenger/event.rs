@@ -12,7 +12,7 @@ use crate::wire::stored::messenger as record;
 use crate::wire::{MessageId, stored};
 
 /// How long it is news that somebody is typing.
-const TYPING_LASTS: Duration = Duration::from_secs(15);
+const TYPING_LASTS: Duration = Duration::from_secs(30);
 
 /// Something that happened. It comes again, with the same id, until
 /// [`events_done`](super::Messenger::events_done).

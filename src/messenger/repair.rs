@@ -57,8 +57,10 @@ const RESTORED_WITHIN: u32 = 14;
 /// The most names kept of what did not open.
 const MAX_NAMES: usize = 100;
 
-/// How many ranges or names fit the smallest envelope.
-const A_MESSAGE: usize = 8;
+/// How many ranges, names or ephemeral keys fit the smallest envelope.
+const RANGES_A_MESSAGE: usize = 7;
+const NAMES_A_MESSAGE: usize = 10;
+const KEYS_A_MESSAGE: usize = 5;
 
 /// Why another session is begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,11 +272,11 @@ impl Work<'_> {
             .collect();
         self.save_health(address, &health);
         let mut spoken = false;
-        for names in names.chunks(A_MESSAGE) {
+        for names in names.chunks(NAMES_A_MESSAGE) {
             let named = NotOpened { names: names.to_vec(), ephemerals: Vec::new() };
             spoken |= self.send_control(address, Control::NotOpened(named))?;
         }
-        for ephemerals in ephemerals.chunks(A_MESSAGE / 2) {
+        for ephemerals in ephemerals.chunks(KEYS_A_MESSAGE) {
             let named = NotOpened { names: Vec::new(), ephemerals: ephemerals.to_vec() };
             spoken |= self.send_control(address, Control::NotOpened(named))?;
         }
@@ -331,7 +333,7 @@ impl Work<'_> {
         asked_at.retain(|at| self.now.since(Timestamp::from_millis(*at)) < HOUR);
         let may_ask = asked_at.len() < ASKED_AN_HOUR;
         for gap in &mut health.gaps {
-            if gap.ask_at <= self.now.as_millis() && may_ask && ask.len() < A_MESSAGE {
+            if gap.ask_at <= self.now.as_millis() && may_ask && ask.len() < RANGES_A_MESSAGE {
                 let times = usize::try_from(gap.times).unwrap_or(usize::MAX);
                 match ASKED_AFTER.get(times + 1) {
                     Some(wait) => {
@@ -432,7 +434,7 @@ impl Work<'_> {
             gone.extend(NumberRange::new(next, last));
         }
         self.save_health(address, &health);
-        for gone in gone.chunks(A_MESSAGE).take(MAX_NAMES / A_MESSAGE) {
+        for gone in gone.chunks(RANGES_A_MESSAGE).take(MAX_NAMES / RANGES_A_MESSAGE) {
             self.send_control(address, Control::Unavailable(gone.to_vec()))?;
         }
         Ok(())
