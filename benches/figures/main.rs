@@ -27,6 +27,8 @@
 //! | `reversed_1000` | a message of 1,000 that come in reverse | in order |
 //! | `loss_5pct` | a message where each twentieth is lost | in order |
 //! | `receive_10000_sessions` | a message found by its tag among 10,000 sessions, and opened | among ten |
+//! | `messenger_send_100`, `messenger_receive_100` | `Messenger::send` and `receive` on a `MemoryStore`, a commit each | bare session, record encoded |
+//! | `bytes_written_a_message` | bytes written for a message, receipt and acknowledgements included, at most of both sides | |
 //! | `bytes_later_overhead` | an envelope beside its padded payload, at most | |
 //! | `bytes_first_over_16` | a first envelope beside 16 bytes of content | |
 //! | `bytes_session_record` | the largest record of a session in use | |
@@ -39,6 +41,7 @@ mod figure;
 mod floors;
 mod handshakes;
 mod messages;
+mod messenger;
 mod people;
 mod pingpong;
 mod primitives;
@@ -78,13 +81,15 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
-const MEASURES: [(&[&str], Measure); 11] = [
+const MEASURES: [(&[&str], Measure); 13] = [
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
     (&["initiate", "respond"], handshakes::both_sides),
     (&["reversed_1000", "loss_5pct"], messages::disordered),
     (&["receive_10000_sessions"], crowd::receive_10000_sessions),
+    (&["messenger_send_100", "messenger_receive_100"], messenger::one_by_one),
+    (&["bytes_written_a_message"], messenger::bytes_written),
     (&["bytes_later_overhead"], sizes::later_overhead),
     (&["bytes_first_over_16"], sizes::first_over_16),
     (&["bytes_session_record"], sizes::session_record),

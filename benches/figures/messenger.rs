@@ -1,0 +1,210 @@
+//! The messenger above the bare session: what saving, queues and receipts cost.
+//!
+//! Two people with one device each, in conversation, each on a store of their own. The
+//! floor is the same step of a bare session, with its record encoded.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use subrosa::directory::MemoryDirectory;
+use subrosa::store::{
+    Changes, Commit, MemoryStore, Revision, Row, Store, StoreError, Table, Write,
+};
+use subrosa::{Action, Content, Messenger, Options, UserId};
+
+use crate::Run;
+use crate::clock::{each, medians, timed};
+use crate::figure::Figure;
+use crate::people::Conversation;
+
+/// Messages a batch.
+const BATCH: usize = 100;
+
+/// A store that counts the bytes that are written to it.
+#[derive(Clone, Default)]
+struct Counting {
+    inner: MemoryStore,
+    written: Arc<AtomicUsize>,
+}
+
+impl Store for Counting {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(table, key)
+    }
+
+    fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.inner.scan(table, from, limit)
+    }
+
+    fn revision(&self) -> Result<Revision, StoreError> {
+        self.inner.revision()
+    }
+
+    fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
+        let bytes: usize = changes
+            .writes()
+            .map(|write| match write {
+                Write::Put { key, value, .. } => key.len() + value.len(),
+                Write::Delete { key, .. } => key.len(),
+            })
+            .sum();
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.commit(expected, changes)
+    }
+}
+
+/// Two people in conversation.
+pub(crate) struct Pair {
+    pub(crate) sides: [Messenger; 2],
+    directory: MemoryDirectory,
+}
+
+impl Pair {
+    fn new(stores: [impl Store; 2]) -> Self {
+        let mut names = ["alice", "bob"].into_iter();
+        let sides = stores.map(|store| {
+            let user = UserId::new(names.next().expect("two")).expect("a short name");
+            let opened = Messenger::open(store, Options::default()).expect("a new store");
+            opened.or_create(&user).expect("a new store")
+        });
+        let mut pair = Self { sides, directory: MemoryDirectory::new() };
+        pair.settle();
+        for from in [0, 1, 0, 1] {
+            pair.send(from);
+            pair.settle();
+        }
+        pair
+    }
+
+    /// The user on the other side.
+    fn other(&self, side: usize) -> UserId {
+        self.sides[1 - side].address().user.clone()
+    }
+
+    /// Sends 100 bytes.
+    fn send(&mut self, from: usize) {
+        let to = self.other(from);
+        self.sides[from].send(&to, Content::text("x".repeat(100))).expect("a working store");
+    }
+
+    /// All envelopes that a side has to carry.
+    fn carry(&mut self, side: usize) -> Vec<Vec<u8>> {
+        let mut envelopes = Vec::new();
+        while let Some(out) = self.sides[side].next_outgoing().expect("a working store") {
+            match out.action {
+                Action::Deliver { envelope, .. } => envelopes.push(envelope),
+                Action::Publish { publication } => {
+                    self.directory.publish(&publication).expect("an honest publication");
+                }
+                Action::Fetch { user } => {
+                    if let Ok(bundle) = self.directory.bundle(&user) {
+                        self.sides[side].learn(&bundle).expect("a working store");
+                    }
+                }
+            }
+            self.sides[side].outgoing_done(&[out.id]).expect("a working store");
+        }
+        envelopes
+    }
+
+    /// Reads all events of a side, and forgets them.
+    fn read(&mut self, side: usize) {
+        while let Some(event) = self.sides[side].next_event().expect("a working store") {
+            self.sides[side].events_done(&[event.id]).expect("a working store");
+        }
+    }
+
+    /// Carries and reads until nothing moves.
+    fn settle(&mut self) {
+        loop {
+            let mut moved = false;
+            for side in [0, 1] {
+                for envelope in self.carry(side) {
+                    self.sides[1 - side].receive(&envelope).expect("a working store");
+                    moved = true;
+                }
+                self.read(1 - side);
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+}
+
+/// Sending and receiving 100 bytes, each a commit.
+pub(crate) fn one_by_one(run: &Run) -> Vec<Figure> {
+    let mut pair = Pair::new([MemoryStore::new(), MemoryStore::new()]);
+    let mut bare = Conversation::new(1);
+    for _ in 0..200 {
+        let envelope = bare.send(0, &[b'x'; 100]);
+        bare.receive(1, &envelope);
+    }
+    let times = medians(run.rounds(200), || {
+        let to = pair.other(0);
+        let mut contents: Vec<_> = (0..BATCH).map(|_| Content::text("x".repeat(100))).collect();
+        let sending = each(
+            timed(BATCH, || {
+                let content = contents.pop().expect("as many as are counted");
+                black_box(pair.sides[0].send(&to, content).expect("a working store"));
+            }),
+            BATCH,
+        );
+        let envelopes = pair.carry(0);
+        let mut arriving = envelopes.iter();
+        let receiving = each(
+            timed(BATCH, || {
+                let envelope = arriving.next().expect("as many as were sent");
+                black_box(pair.sides[1].receive(envelope).expect("a working store"));
+            }),
+            BATCH,
+        );
+        pair.read(1);
+        pair.settle();
+        let mut envelopes = Vec::with_capacity(BATCH);
+        let bare_sending = each(
+            timed(BATCH, || {
+                envelopes.push(bare.send(0, &[b'x'; 100]));
+                black_box(bare.sides()[0].record());
+            }),
+            BATCH,
+        );
+        let mut arriving = envelopes.iter();
+        let bare_receiving = each(
+            timed(BATCH, || {
+                let envelope = arriving.next().expect("as many as were sent");
+                black_box(bare.receive(1, envelope));
+                black_box(bare.sides()[1].record());
+            }),
+            BATCH,
+        );
+        [sending, bare_sending, receiving, bare_receiving]
+    });
+    let [sending, bare_sending, receiving, bare_receiving] = times;
+    vec![
+        Figure::time("messenger_send_100", [sending, bare_sending], 2.5, &[]),
+        Figure::time("messenger_receive_100", [receiving, bare_receiving], 2.5, &[]),
+    ]
+}
+
+/// Bytes that a message makes a side write, at most of sending and receiving, in a
+/// conversation with a long history; receipts, and what the app acknowledges, included.
+pub(crate) fn bytes_written(run: &Run) -> Vec<Figure> {
+    let stores = [Counting::default(), Counting::default()];
+    let written = stores.clone().map(|store| store.written);
+    let mut pair = Pair::new(stores);
+    let history = if run.quick { 200 } else { 3000 };
+    for _ in 0..history {
+        pair.send(0);
+        pair.settle();
+    }
+    written.iter().for_each(|written| written.store(0, Ordering::Relaxed));
+    for _ in 0..BATCH {
+        pair.send(0);
+        pair.settle();
+    }
+    let most = written.iter().map(|written| written.load(Ordering::Relaxed)).max().unwrap_or(0);
+    let value = most as f64 / BATCH as f64;
+    vec![Figure::count("bytes_written_a_message", value, "bytes", 2048.0)]
+}
