@@ -99,8 +99,8 @@ pub enum HandshakeError {
     #[error("the bundle belongs to another user")]
     OtherUser,
     /// The device belongs to another account than before: somebody sits in between, or
-    /// its owner began anew. Stop until the user has decided, then begin with another
-    /// `Peer`.
+    /// its owner began anew. Stop until the user has decided, then begin anew with
+    /// `Peer::forget_account`.
     #[error("the device belongs to another account than before")]
     OtherAccount,
     /// A prekey that this device does not have (any more). The message is lost here:

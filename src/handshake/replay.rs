@@ -15,11 +15,15 @@ pub const MAX_REPLAY_ENTRIES: usize = 65_536;
 
 /// Which handshakes used one signed prekey and no one-time prekey.
 ///
-/// One is kept for each signed prekey, as long as its private half is.
+/// One is kept for each signed prekey, as long as its private half is: whole, by
+/// [`Self::record`] and [`Self::from_record`], or entry by entry, each beside the
+/// others under its [`Handshake::ephemeral`](crate::wire::Handshake::ephemeral), by
+/// [`Self::of`].
 #[derive(Debug, Default)]
 pub struct ReplayRecord {
     seen: HashMap<[u8; 32], HandshakeId>,
-    elsewhere: usize,
+    /// How many more there are, if they are kept entry by entry.
+    elsewhere: Option<usize>,
 }
 
 impl ReplayRecord {
@@ -29,11 +33,18 @@ impl ReplayRecord {
         Self::default()
     }
 
-    /// partial
+    /// Stands for a record of `count` handshakes that is kept entry by entry, for one
+    /// handshake to be answered: `known` is the entry under its ephemeral key, if there
+    /// is one. Save what is added to it as another entry.
+    ///
+    /// # Security
+    ///
+    /// Of no use for any other handshake: that would seem to be new.
     #[must_use]
     pub fn of(count: usize, known: Option<([u8; 32], HandshakeId)>) -> Self {
         let seen: HashMap<_, _> = known.into_iter().collect();
-        Self { elsewhere: count.saturating_sub(seen.len()), seen }
+        let elsewhere = Some(count.saturating_sub(seen.len()));
+        Self { seen, elsewhere }
     }
 
     /// Whether the signed prekey should be replaced early: at three quarters.
@@ -45,7 +56,7 @@ impl ReplayRecord {
     /// How many handshakes are recorded.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.seen.len().saturating_add(self.elsewhere)
+        self.seen.len().saturating_add(self.elsewhere.unwrap_or(0))
     }
 
     /// Whether nothing is recorded.
@@ -54,9 +65,13 @@ impl ReplayRecord {
         self.len() == 0
     }
 
-    /// The record to keep (`stored.proto`, `ReplayRecord`).
+    /// The record to keep (`stored.proto`, `ReplayRecord`); `None` if it is kept entry
+    /// by entry ([`Self::of`]), for it would forget the others.
     #[must_use]
-    pub fn record(&self) -> Zeroizing<Vec<u8>> {
+    pub fn record(&self) -> Option<Zeroizing<Vec<u8>>> {
+        if self.elsewhere.is_some() {
+            return None;
+        }
         let mut entries: Vec<_> = self
             .seen
             .iter()
@@ -66,7 +81,7 @@ impl ReplayRecord {
             })
             .collect();
         entries.sort_by(|one, other| one.ephemeral.cmp(&other.ephemeral));
-        stored::encode(&stored::ReplayRecord { entries })
+        Some(stored::encode(&stored::ReplayRecord { entries }))
     }
 
     /// The record that [`Self::record`] was made of.
@@ -85,7 +100,7 @@ impl ReplayRecord {
                 Ok((stored::array(ephemeral, WHAT)?, id))
             })
             .collect::<Result<_, DecodeError>>()?;
-        Ok(Self { seen, elsewhere: 0 })
+        Ok(Self { seen, elsewhere: None })
     }
 
     /// Refuses an `E` that is recorded, and any when the record is full.
@@ -126,9 +141,25 @@ mod tests {
         }
         assert_eq!((record.len(), record.is_empty()), (65_536, false));
         assert_eq!(record.check(&key(MAX_REPLAY_ENTRIES)), Err(HandshakeError::RecordFull));
-        let loaded = ReplayRecord::from_record(&record.record()).unwrap();
+        let loaded = ReplayRecord::from_record(&record.record().unwrap()).unwrap();
         for number in [0, 1, MAX_REPLAY_ENTRIES - 1] {
             assert_eq!(loaded.check(&key(number)), Err(HandshakeError::Replayed));
         }
+    }
+
+    #[test]
+    fn a_record_kept_entry_by_entry_counts_them_all_and_cannot_be_kept_whole() {
+        let known = (key(1), HandshakeId(key(1)));
+        let mut record = ReplayRecord::of(49_151, Some(known));
+        assert_eq!((record.len(), record.is_filling(), record.is_empty()), (49_151, false, false));
+        assert_eq!(record.check(&key(1)), Err(HandshakeError::Replayed));
+        assert_eq!(record.check(&key(2)), Ok(()));
+        record.insert(key(2), HandshakeId(key(2)));
+        assert_eq!((record.len(), record.is_filling()), (49_152, true));
+        assert_eq!(record.check(&key(2)), Err(HandshakeError::Replayed));
+        assert!(record.record().is_none());
+        assert!(ReplayRecord::of(0, None).is_empty());
+        let full = ReplayRecord::of(MAX_REPLAY_ENTRIES, None);
+        assert_eq!(full.check(&key(1)), Err(HandshakeError::RecordFull));
     }
 }

@@ -108,6 +108,7 @@ impl Work<'_> {
             stored::decode::<SkippedKey>(bytes, "skipped key").ok().map(|key| key.tag.to_be_bytes())
         };
         let (tag, here) = match (beside, new) {
+            (RowKey::UsedBy(tag), new) => (Some(tag.to_bytes()), new.is_some()),
             (RowKey::Skipped(_), Some(new)) => (skipped_tag(new), true),
             (RowKey::Skipped(_), None) => {
                 let old = self.view.get(table::PEER_ROWS, row_key)?;

@@ -14,7 +14,7 @@ const HEADER_LEN: usize = 44;
 /// # Security
 ///
 /// Compared as one machine word, so in constant time.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub(crate) u64);
 
 impl Tag {

@@ -2,16 +2,21 @@
 //! tags of messages that have opened (SPEC.md, sections 6.4 and 6.5).
 //!
 //! Both are rows beside the session's record. A row's number never changes, so
-//! adding, using and forgetting one touches that row alone, whatever the history.
+//! adding, using and forgetting one touches that row alone, whatever the history. The
+//! keys are loaded with the session, for their tags may come; the tags are not: a row of
+//! its own says for each under which number it is found.
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::RowKey;
 use super::chain::{MessageKey, Seen};
 use super::header::{MaskKey, Salt, Tag};
+use super::saved::Saved;
 use crate::crypto::Secret;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::MAX_STORED_NUMBER;
@@ -46,6 +51,7 @@ pub(crate) struct SkippedKey {
 }
 
 /// The tag of a message that has opened.
+#[derive(Clone)]
 pub(crate) struct UsedTag {
     pub(crate) tag: Tag,
     pub(crate) number: u32,
@@ -57,6 +63,7 @@ pub(crate) struct UsedTag {
 }
 
 /// The tag that only a peer who was rolled back into a closed chain would use.
+#[derive(Clone)]
 pub(crate) struct ClosedChain {
     pub(crate) tag: Tag,
     pub(crate) number: u32,
@@ -64,14 +71,14 @@ pub(crate) struct ClosedChain {
 }
 
 /// A number, and a hash table from tags to numbers, for a queue of rows.
-struct Rows<T> {
+struct Queue<T> {
     /// The number of the first row in the queue.
     first: u64,
     rows: VecDeque<Option<T>>,
     index: HashMap<Tag, u64>,
 }
 
-impl<T> Rows<T> {
+impl<T> Queue<T> {
     fn new(first: u64) -> Self {
         Self { first, rows: VecDeque::new(), index: HashMap::new() }
     }
@@ -100,12 +107,12 @@ impl<T> Rows<T> {
 }
 
 /// The keys of messages that were passed over.
-pub(crate) struct SkippedKeys(Rows<SkippedKey>);
+pub(crate) struct SkippedKeys(Queue<SkippedKey>);
 
 impl SkippedKeys {
     /// None, the next row having this number.
     pub(crate) fn empty() -> Self {
-        Self(Rows::new(0))
+        Self(Queue::new(0))
     }
 
     /// Room for the rows `first..next`, to be filled by [`Self::restore`].
@@ -114,7 +121,7 @@ impl SkippedKeys {
         if count > MAX_SKIPPED_KEYS || next > MAX_STORED_NUMBER {
             return None;
         }
-        let mut rows = Rows::new(first);
+        let mut rows = Queue::new(first);
         rows.rows.resize_with(count, || None);
         Some(Self(rows))
     }
@@ -218,101 +225,199 @@ impl SkippedKeys {
 }
 
 /// The tags of messages that have opened: row n is the n-th of the session, from 0.
-pub(crate) struct UsedTags(Rows<UsedTag>);
+///
+/// At hand are those added since the session was loaded; the others are looked up, by
+/// their tag or from the oldest on.
+pub(crate) struct UsedTags {
+    /// The first row that was not forgotten.
+    first: u64,
+    next: u64,
+    rows: BTreeMap<u64, UsedTag>,
+    /// From the tags of those added to their numbers.
+    index: HashMap<Tag, u64>,
+    saved: Saved<RowKey>,
+}
 
 /// A used tag that was looked up.
-pub(crate) struct Used<'a> {
+pub(crate) struct Used {
     pub(crate) number: u32,
-    pub(crate) mask_key: &'a MaskKey,
+    pub(crate) mask_key: MaskKey,
     /// `None` for the tag behind the end of a closed chain.
-    pub(crate) salt: Option<&'a Salt>,
+    pub(crate) salt: Option<Salt>,
 }
 
 impl UsedTags {
     pub(crate) fn empty() -> Self {
-        Self(Rows::new(0))
+        Self {
+            first: 0,
+            next: 0,
+            rows: BTreeMap::new(),
+            index: HashMap::new(),
+            saved: Saved::nothing(),
+        }
     }
 
-    /// Room for the rows `first..next`, to be filled by [`Self::restore`].
-    pub(crate) fn awaiting(first: u64, next: u64) -> Option<Self> {
+    /// The rows `first..next`, which were saved.
+    pub(crate) fn saved(first: u64, next: u64, saved: Saved<RowKey>) -> Option<Self> {
         let count = next.checked_sub(first)?;
-        if count > KEPT_MESSAGES || next > MAX_STORED_NUMBER {
-            return None;
-        }
-        let mut rows = Rows::new(first);
-        rows.rows.resize_with(usize::try_from(count).ok()?, || None);
-        Some(Self(rows))
+        let plausible = count <= KEPT_MESSAGES && next <= MAX_STORED_NUMBER;
+        plausible.then(|| Self { first, next, saved, ..Self::empty() })
     }
 
     pub(crate) fn first(&self) -> u64 {
-        self.0.first
+        self.first
     }
 
     /// What is known of a tag that was used, or that closed a chain.
-    pub(crate) fn find(&self, tag: Tag) -> Option<Used<'_>> {
-        let row = self.0.get(*self.0.index.get(&tag)?)?;
+    pub(crate) fn find(&self, tag: Tag) -> Option<Used> {
+        let row = self.get(self.number_of(tag)?)?;
         if row.tag == tag {
-            let UsedTag { tag: _, number, mask_key, salt, at: _, closed: _ } = row;
-            return Some(Used { number: *number, mask_key, salt: Some(salt) });
+            let UsedTag { tag: _, number, mask_key, salt, at: _, closed: _ } = &*row;
+            return Some(Used { number: *number, mask_key: mask_key.clone(), salt: Some(*salt) });
         }
-        let ClosedChain { tag: _, number, mask_key } = row.closed.as_ref()?;
-        Some(Used { number: *number, mask_key, salt: None })
+        let ClosedChain { tag: closed, number, mask_key } = row.closed.as_ref()?;
+        let used = Used { number: *number, mask_key: mask_key.clone(), salt: None };
+        (*closed == tag).then_some(used)
     }
 
-    /// Adds the tag of the message that has just opened; gives its row's number.
-    pub(crate) fn push(&mut self, used: UsedTag) -> u64 {
-        let number = self.0.next();
-        self.0.index.insert(used.tag, number);
-        if let Some(closed) = &used.closed {
-            self.0.index.insert(closed.tag, number);
-        }
-        self.0.rows.push_back(Some(used));
-        number
+    /// The number of the newest row with this tag.
+    pub(crate) fn number_of(&self, tag: Tag) -> Option<u64> {
+        self.index.get(&tag).copied().or_else(|| {
+            let row = self.saved.row(RowKey::UsedBy(tag))?;
+            let number = u64::from_be_bytes(row.as_slice().try_into().ok()?);
+            (self.first..self.next).contains(&number).then_some(number)
+        })
     }
 
-    /// Forgets what is too old; gives the rows' numbers.
-    pub(crate) fn expire(&mut self, now: Timestamp, mut forgotten: impl FnMut(u64)) {
-        let most = usize::try_from(KEPT_MESSAGES).unwrap_or(usize::MAX);
-        while let Some(row) = self.0.rows.front() {
-            let over = self.0.rows.len() > most;
-            if let Some(used) = row {
-                // A row from the future, by a clock that was wrong, goes with those after it.
-                let dated = self.0.rows.iter().flatten().find(|used| used.at <= now);
-                if !over && dated.is_none_or(|dated| now.since(dated.at) <= KEPT_TIME) {
-                    break;
-                }
-                self.0.index.remove(&used.tag);
-                if let Some(closed) = &used.closed {
-                    self.0.index.remove(&closed.tag);
+    /// A row, at hand or not. A damaged one is one that is not there.
+    fn get(&self, number: u64) -> Option<Cow<'_, UsedTag>> {
+        if !(self.first..self.next).contains(&number) {
+            return None;
+        }
+        if let Some(row) = self.rows.get(&number) {
+            return Some(Cow::Borrowed(row));
+        }
+        let row = self.saved.row(RowKey::Used(number))?;
+        UsedTag::decode(&row).ok().map(Cow::Owned)
+    }
+
+    /// Adds the tag of the message that has just opened; gives the keys of its rows.
+    pub(crate) fn push(&mut self, used: UsedTag) -> impl Iterator<Item = RowKey> + use<> {
+        let number = self.next;
+        let tags = used.tags();
+        self.index.extend(tags.clone().map(|tag| (tag, number)));
+        self.rows.insert(number, used);
+        self.next = number.saturating_add(1);
+        std::iter::once(RowKey::Used(number)).chain(tags.map(RowKey::UsedBy))
+    }
+
+    /// Forgets what is too old or too much, giving the keys of the rows; to find out
+    /// what is too old, reads at most so many rows that are not at hand.
+    pub(crate) fn expire(
+        &mut self,
+        now: Timestamp,
+        mut reads: u64,
+        mut forgotten: impl FnMut(RowKey),
+    ) {
+        while self.next.saturating_sub(self.first) > KEPT_MESSAGES {
+            self.forget_first(&mut forgotten);
+        }
+        while let Some(last) = self.last_too_old(now, &mut reads) {
+            while self.first <= last {
+                self.forget_first(&mut forgotten);
+            }
+        }
+    }
+
+    /// A number up to which all rows are too old, or gone.
+    ///
+    /// Rows are in the order in which they were made, so one from the future, by a clock
+    /// that was wrong, is no younger than those after it: the first that is not from the
+    /// future decides for all before it. That there is none in reach of `reads` decides
+    /// nothing: then they go by their number, or when [`KEPT_MESSAGES`] rows may be read.
+    /// What is read stays at hand, so that it is read once.
+    fn last_too_old(&mut self, now: Timestamp, reads: &mut u64) -> Option<u64> {
+        for number in self.first..self.next {
+            if !self.rows.contains_key(&number) {
+                *reads = reads.checked_sub(1)?;
+                if let Some(Cow::Owned(row)) = self.get(number) {
+                    self.rows.insert(number, row);
                 }
             }
-            forgotten(self.0.first);
-            self.0.rows.pop_front();
-            self.0.first = self.0.first.saturating_add(1);
+            match self.rows.get(&number) {
+                None if number == self.first => return Some(number),
+                Some(row) if row.at <= now => {
+                    return (now.since(row.at) > KEPT_TIME).then_some(number);
+                }
+                None | Some(_) => {}
+            }
         }
+        None
+    }
+
+    fn forget_first(&mut self, forgotten: &mut impl FnMut(RowKey)) {
+        let number = self.first;
+        let tags: Vec<_> = self.tags_of(number).collect();
+        for tag in tags {
+            if self.index.get(&tag) == Some(&number) {
+                self.index.remove(&tag);
+            }
+            forgotten(RowKey::UsedBy(tag));
+        }
+        forgotten(RowKey::Used(number));
+        self.rows.remove(&number);
+        self.first = number.saturating_add(1);
+    }
+
+    fn tags_of(&self, number: u64) -> impl Iterator<Item = Tag> + use<> {
+        self.get(number).map(|row| row.tags()).into_iter().flatten()
+    }
+
+    /// The keys of all rows there may be.
+    pub(crate) fn row_keys(&self) -> impl Iterator<Item = RowKey> {
+        (self.first..self.next).flat_map(|number| {
+            let by_tag = self.tags_of(number).map(RowKey::UsedBy);
+            std::iter::once(RowKey::Used(number)).chain(by_tag)
+        })
     }
 
     /// The row with this number, for the store.
     pub(crate) fn encode(&self, number: u64) -> Option<Zeroizing<Vec<u8>>> {
-        let UsedTag { tag, number, mask_key, salt, at, closed } = self.0.get(number)?;
+        self.get(number).map(|row| row.encode())
+    }
+
+    /// The row that says which row has this tag, for the store.
+    pub(crate) fn encode_number_of(&self, tag: Tag) -> Option<Zeroizing<Vec<u8>>> {
+        Some(Zeroizing::new(self.number_of(tag)?.to_be_bytes().to_vec()))
+    }
+}
+
+impl UsedTag {
+    /// Its tag, and that behind the chain that it closed.
+    fn tags(&self) -> impl Iterator<Item = Tag> + Clone + use<> {
+        let closed = self.closed.as_ref().map(|closed| closed.tag);
+        std::iter::once(self.tag).chain(closed)
+    }
+
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let Self { tag, number, mask_key, salt, at, closed } = self;
         let closed =
             closed.as_ref().map(|ClosedChain { tag, number, mask_key }| stored::ClosedChain {
                 tag: tag.0,
                 number: *number,
                 mask_key: mask_key.expose().to_vec(),
             });
-        Some(stored::encode(&stored::UsedTag {
+        stored::encode(&stored::UsedTag {
             tag: tag.0,
             number: *number,
             mask_key: mask_key.expose().to_vec(),
             salt: salt.to_vec(),
             at: at.as_millis(),
             closed,
-        }))
+        })
     }
 
-    /// Puts back a row that [`Self::encode`] gave.
-    pub(crate) fn restore(&mut self, row: u64, bytes: &[u8]) -> Result<(), DecodeError> {
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         const WHAT: &str = "used tag record";
         let malformed = DecodeError::Malformed(WHAT);
         let raw: stored::UsedTag = stored::decode(bytes, WHAT)?;
@@ -325,22 +430,14 @@ impl UsedTags {
                 Ok(ClosedChain { tag: Tag(*tag), number: *number, mask_key })
             })
             .transpose()?;
-        let used = UsedTag {
+        Ok(Self {
             tag: Tag(*tag),
             number: *number,
             mask_key: secret(mask_key)?,
             salt: stored::array(salt, WHAT)?,
             at: Timestamp::from_millis(*at),
             closed,
-        };
-        let tags = [Some(used.tag), used.closed.as_ref().map(|closed| closed.tag)];
-        if !self.0.restore(row, used) {
-            return Err(malformed);
-        }
-        for tag in tags.into_iter().flatten() {
-            self.0.index.insert(tag, row);
-        }
-        Ok(())
+        })
     }
 }
 

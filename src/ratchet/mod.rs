@@ -35,6 +35,7 @@ mod kept;
 mod post_quantum;
 mod receive;
 mod record;
+mod saved;
 mod send;
 
 pub use chain::{MAX_KEPT_A_JUMP, MAX_PASSED_OVER};
@@ -42,6 +43,7 @@ pub(crate) use header::Head;
 pub use header::Tag;
 pub use kept::{KEPT_MESSAGES, KEPT_TIME, MAX_SKIPPED_KEYS};
 pub(crate) use receive::{OpenError, Recognised};
+pub(crate) use saved::Saved;
 pub(crate) use send::SendError;
 
 use chain::{ReceivingChain, SendingChain};
@@ -89,7 +91,7 @@ impl NextReceiving {
     }
 }
 
-/// A row beside the session's record, by its number.
+/// A row beside the session's record, by its number or its tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RowKey {
@@ -97,6 +99,8 @@ pub enum RowKey {
     Skipped(u64),
     /// The tag of a message that has opened.
     Used(u64),
+    /// Under which number [`Self::Used`] has this tag: 8 bytes, the highest first.
+    UsedBy(Tag),
     /// Shards of a post-quantum key that is being received.
     Shards(u32),
     /// The post-quantum ciphertext that is being sent.
@@ -183,7 +187,7 @@ impl Ratchet {
     pub(crate) fn row_keys(&self) -> impl Iterator<Item = RowKey> {
         (self.skipped.first()..self.skipped.next())
             .map(RowKey::Skipped)
-            .chain((self.used.first()..self.opened).map(RowKey::Used))
+            .chain(self.used.row_keys())
             .chain((0..self.post_quantum.row_count()).map(RowKey::Shards))
             .chain(self.post_quantum.answer().map(|_| RowKey::Answer))
     }

@@ -11,6 +11,12 @@ use super::{Log, NextReceiving, Ratchet, RowKey, TagChange, root_step};
 use crate::crypto::{DhPublicKey, Secret, SecretBytes, open};
 use crate::timestamp::Timestamp;
 
+/// How many rows of used tags a message may have read to find out that they are too old.
+///
+/// More than it adds, so that a session that receives does not fall behind; what is left
+/// after a long silence goes with [`Ratchet::expire`].
+const READS_A_MESSAGE: u64 = 4;
+
 /// What a session makes of the head of a message.
 #[derive(Clone, Copy)]
 pub(crate) enum Recognised {
@@ -78,10 +84,10 @@ impl Ratchet {
     /// Finds out what a message is, by its tag. Changes nothing, opens nothing.
     pub(crate) fn recognise(&self, head: &Head) -> Recognised {
         if let Some(used) = self.used.find(head.tag) {
-            if used.salt == Some(&head.salt) {
+            if used.salt == Some(head.salt) {
                 return Recognised::Duplicate;
             }
-            let header = unmask(used.mask_key, head);
+            let header = unmask(&used.mask_key, head);
             let plausible = header.number == used.number
                 && header.previous_length < 1 << 24
                 && header.pq_epoch <= self.epochs_mixed().saturating_add(1);
@@ -269,8 +275,8 @@ impl Ratchet {
                 }
             }
         }
-        let row = self.used.push(UsedTag { tag, number, mask_key, salt, at: now, closed });
-        log.rows.push(RowKey::Used(row));
+        let used = UsedTag { tag, number, mask_key, salt, at: now, closed };
+        log.rows.extend(self.used.push(used));
         self.opened = self.opened.saturating_add(1);
         // Shards of an epoch travel under headers of the one before: those of a message that
         // comes late are of no use.
@@ -280,14 +286,19 @@ impl Ratchet {
             RowsChange::Added(row) => log.rows.push(RowKey::Shards(row)),
             RowsChange::Dropped(rows) => log.rows.extend((0..rows).map(RowKey::Shards)),
         }
-        applied.lost = applied.lost.saturating_add(self.expire(now, log));
+        applied.lost = applied.lost.saturating_add(self.forget(now, READS_A_MESSAGE, log));
         applied
     }
 
-    /// Forgets used tags and skipped keys that are too old; says how many keys went
-    /// because there were too many.
-    pub(crate) fn expire(&mut self, now: Timestamp, log: &mut Log) -> u32 {
-        self.used.expire(now, |row| log.rows.push(RowKey::Used(row)));
+    /// Forgets used tags and skipped keys that are too old.
+    pub(crate) fn expire(&mut self, now: Timestamp, log: &mut Log) {
+        self.forget(now, u64::MAX, log);
+    }
+
+    /// Forgets used tags and skipped keys that are too old, reading at most so many
+    /// rows to find them; says how many keys went because there were too many.
+    fn forget(&mut self, now: Timestamp, reads: u64, log: &mut Log) -> u32 {
+        self.used.expire(now, reads, |row| log.rows.push(row));
         let seen = Seen { opened: self.opened, at: now };
         self.skipped.expire(seen, |row, tag| {
             log.rows.push(RowKey::Skipped(row));

@@ -6,7 +6,7 @@ use super::chain::{Chain, ReceivingChain, SendingChain};
 use super::header::HeaderKey;
 use super::kept::{SkippedKeys, UsedTags};
 use super::post_quantum::PostQuantum;
-use super::{NextReceiving, OurKey, Ratchet, RowKey};
+use super::{NextReceiving, OurKey, Ratchet, RowKey, Saved};
 use crate::crypto::{DhPublicKey, DhSecretKey, Secret};
 use crate::wire::{DecodeError, stored};
 
@@ -51,6 +51,7 @@ impl Ratchet {
         match key {
             RowKey::Skipped(number) => self.skipped.encode(number),
             RowKey::Used(number) => self.used.encode(number),
+            RowKey::UsedBy(tag) => self.used.encode_number_of(tag),
             RowKey::Shards(number) => {
                 self.post_quantum.row(number).map(|row| Zeroizing::new(row.to_vec()))
             }
@@ -58,10 +59,11 @@ impl Ratchet {
         }
     }
 
-    /// Reads what [`Self::fill_record`] wrote, and the rows beside it.
+    /// Reads what [`Self::fill_record`] wrote, and the rows beside it that almost every
+    /// message needs.
     pub(crate) fn from_record(
         record: &stored::Session,
-        row: impl Fn(RowKey) -> Option<Zeroizing<Vec<u8>>>,
+        rows: Saved<RowKey>,
     ) -> Result<Self, DecodeError> {
         let raw = record.ratchet.as_ref().ok_or(MALFORMED)?;
         let ours = match raw.our_public.as_slice() {
@@ -93,26 +95,21 @@ impl Ratchet {
         )?;
         for number in 0..record.shard_rows.min(255) {
             // A lost row of shards is a few lost shards.
-            if let Some(row) = row(RowKey::Shards(number)) {
+            if let Some(row) = rows.row(RowKey::Shards(number)) {
                 post_quantum.restore_row(&row);
             }
         }
         if post_quantum.lacks_answer() {
-            post_quantum.restore_answer(&row(RowKey::Answer).ok_or(MALFORMED)?)?;
+            post_quantum.restore_answer(&rows.row(RowKey::Answer).ok_or(MALFORMED)?)?;
         }
         let mut skipped =
             SkippedKeys::awaiting(record.skipped_first, record.skipped_next).ok_or(MALFORMED)?;
         for number in record.skipped_first..record.skipped_next {
-            if let Some(row) = row(RowKey::Skipped(number)) {
+            if let Some(row) = rows.row(RowKey::Skipped(number)) {
                 skipped.restore(number, &row)?;
             }
         }
-        let mut used = UsedTags::awaiting(record.used_first, record.opened).ok_or(MALFORMED)?;
-        for number in record.used_first..record.opened {
-            if let Some(row) = row(RowKey::Used(number)) {
-                used.restore(number, &row)?;
-            }
-        }
+        let used = UsedTags::saved(record.used_first, record.opened, rows).ok_or(MALFORMED)?;
         Ok(Self {
             associated_data: stored::array(&record.associated_data, WHAT)?,
             root_key: secret(&raw.root_key)?,

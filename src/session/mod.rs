@@ -21,6 +21,7 @@
 //!
 //! ```
 //! use std::collections::HashMap;
+//! use std::sync::{Arc, Mutex};
 //!
 //! use subrosa::handshake::{DevicePrekeys, Opening, PrekeyBundle, PrekeySecret, ReplayRecord};
 //! use subrosa::identity::{Account, Device, View};
@@ -62,14 +63,17 @@
 //! assert_eq!(table.owners(tag), [theirs.address().clone()]);
 //!
 //! // Everything that changed goes to disk before anybody sees the message.
-//! let mut disk: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
+//! let disk: Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>> = Arc::default();
 //! let unsaved = peer.decrypt(&envelope, now)?;
 //! table.apply(peer.address(), unsaved.tags());
 //! let delivered = unsaved.save_with(|_, rows| {
 //!     for row in rows {
-//!         match peer.row(*row) {
-//!             Some(bytes) => drop(disk.insert(row.to_key(), bytes.to_vec())),
-//!             None => drop(disk.remove(&row.to_key())),
+//!         // The row first, then the lock: the peer may ask the disk for it.
+//!         let (key, bytes) = (row.to_key(), peer.row(*row));
+//!         let mut disk = disk.lock().unwrap();
+//!         match bytes {
+//!             Some(bytes) => drop(disk.insert(key, bytes.to_vec())),
+//!             None => drop(disk.remove(&key)),
 //!         }
 //!     }
 //!     Ok::<(), std::io::Error>(())
@@ -78,10 +82,11 @@
 //! assert_eq!(plaintext.as_bytes(), b"At eight.");
 //! assert_eq!(delivered.view, view);
 //!
-//! // And comes back from there. (Here, only what the last step wrote.)
-//! let row = |row: PeerRow| disk.get(&row.to_key()).cloned();
-//! let record = row(PeerRow::Peer).ok_or("no such peer")?;
-//! let loaded = Peer::from_record(&record, |key| row(key).map(Into::into))?;
+//! // And comes back from there, most of it when it is needed. (Here, only what the last
+//! // step wrote.)
+//! let rows = move |row: PeerRow| disk.lock().unwrap().get(&row.to_key()).cloned().map(Into::into);
+//! let record = rows(PeerRow::Peer).ok_or("no such peer")?;
+//! let loaded = Peer::from_record(&record, rows)?;
 //! assert_eq!(loaded.peer.sessions().len(), 1);
 //! # Ok(())
 //! # }
@@ -99,6 +104,7 @@ mod payload;
 mod peer;
 mod peer_record;
 mod peer_row;
+mod rows;
 mod sent;
 #[expect(clippy::module_inception, reason = "one noun, one file")]
 mod session;
@@ -116,6 +122,7 @@ pub use payload::{Body, Content, MAX_CONTENT_LEN, Outgoing, Plaintext, Received}
 pub use peer::{MAX_SESSIONS, Peer};
 pub use peer_record::LoadedPeer;
 pub use peer_row::PeerRow;
+pub use rows::Rows;
 pub use sent::{Numbers, Sent};
 pub use session::{Accepted, FIRST_CHAIN_LIFETIME, Session};
 pub use tag_table::TagTable;

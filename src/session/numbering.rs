@@ -2,11 +2,15 @@
 //! gaps, and sides that were rolled back.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use zeroize::Zeroizing;
 
+use crate::ratchet::Saved;
 use crate::wire::stored::MAX_STORED_NUMBER;
 use crate::wire::{DecodeError, Mark, MessageId, ShortId, stored};
+
+const WHAT: &str = "numbering record";
 
 /// How many of the newest numbers are remembered with their ids, each way.
 pub const NUMBERS_REMEMBERED: u64 = 1000;
@@ -88,13 +92,16 @@ pub(super) enum NumberRow {
 pub(super) struct Numbering {
     next_seq: u64,
     last: Option<Mark>,
+    /// Those that changed since all this was loaded; the others are looked up.
     sent: BTreeMap<u64, Vec<ShortId>>,
     highest: u64,
     /// The newest session there was when `highest` last rose.
     raised_in: u32,
     seen: Option<Mark>,
+    /// As with `sent`.
     received: BTreeMap<u64, Vec<ReceivedId>>,
     gaps: Vec<Gap>,
+    saved: Saved<NumberRow>,
 }
 
 /// What the numbers make of a message.
@@ -138,17 +145,48 @@ impl Numbering {
     /// A message has taken the number that [`Self::next`] gave; gives the rows that
     /// changed.
     pub(super) fn sent(&mut self, seq: u64, id: MessageId) -> Vec<NumberRow> {
+        let before = self.next_seq;
         self.next_seq = seq;
         self.last = Some(Mark { seq, id: id.short() });
         self.sent.insert(seq, vec![id.short()]);
         let mut rows = vec![NumberRow::Sent(seq)];
-        forget_below(&mut self.sent, seq, |seq| rows.push(NumberRow::Sent(seq)));
+        forget_below(&mut self.sent, before, seq, |seq| rows.push(NumberRow::Sent(seq)));
         rows
+    }
+
+    /// The ids that were sent under a number, if it is remembered.
+    fn ids_sent(&self, seq: u64) -> Option<Vec<ShortId>> {
+        if !window(self.next_seq).contains(&seq) {
+            return None;
+        }
+        self.sent.get(&seq).cloned().or_else(|| {
+            let row = self.saved.row(NumberRow::Sent(seq))?;
+            // A damaged row is a number whose ids are not remembered.
+            let raw: stored::SentNumber = stored::decode(&row, WHAT).ok()?;
+            Some(raw.ids.iter().take(MAX_IDS).copied().map(ShortId).collect())
+        })
+    }
+
+    /// The ids that were received under a number, if it is remembered: at least one.
+    fn ids_received(&self, seq: u64) -> Option<Vec<ReceivedId>> {
+        if !window(self.highest).contains(&seq) {
+            return None;
+        }
+        self.received.get(&seq).cloned().or_else(|| {
+            let row = self.saved.row(NumberRow::Received(seq))?;
+            let raw: stored::ReceivedNumber = stored::decode(&row, WHAT).ok()?;
+            let ids = raw.ids.iter().take(MAX_IDS).filter_map(|raw| {
+                let id = MessageId::from_bytes(stored::array(&raw.id, WHAT).ok()?);
+                Some(ReceivedId { id, ordinal: raw.ordinal })
+            });
+            Some(ids.collect::<Vec<_>>()).filter(|ids| !ids.is_empty())
+        })
     }
 
     /// Takes in the numbers of a message that has opened.
     pub(super) fn arrived(&mut self, arrived: Arrived) -> Numbered {
         let mut outcome = Numbered::default();
+        let (highest, next_seq) = (self.highest, self.next_seq);
         if let Some((seq, id)) = arrived.numbered {
             self.receive(seq, id, &arrived, &mut outcome);
         }
@@ -159,14 +197,41 @@ impl Numbering {
             self.check_seen(seen, &mut outcome);
         }
         let rows = &mut outcome.rows;
-        let (received, sent) = (NumberRow::Received, NumberRow::Sent);
-        forget_below(&mut self.received, self.highest, |seq| rows.push(received(seq)));
-        forget_below(&mut self.sent, self.next_seq, |seq| rows.push(sent(seq)));
+        forget_below(&mut self.received, highest, self.highest, |seq| {
+            rows.push(NumberRow::Received(seq));
+        });
+        forget_below(&mut self.sent, next_seq, self.next_seq, |seq| {
+            rows.push(NumberRow::Sent(seq));
+        });
+        self.give_up_gaps(&mut outcome.reports);
+        outcome
+    }
+
+    /// Gives up the oldest gaps if there are too many.
+    fn give_up_gaps(&mut self, reports: &mut Vec<NumberReport>) {
         while self.gaps.len() > MAX_GAPS {
             let Gap { first, last, id: _ } = self.gaps.remove(0);
-            outcome.reports.push(NumberReport::GivenUp { first, last });
+            reports.push(NumberReport::GivenUp { first, last });
         }
-        outcome
+    }
+
+    /// Takes numbers out of the gaps: they will not come.
+    pub(super) fn abandon(&mut self, numbers: &RangeInclusive<u64>) -> Vec<NumberReport> {
+        let (start, end) = (*numbers.start(), *numbers.end());
+        let mut reports = Vec::new();
+        if numbers.is_empty() {
+            return reports;
+        }
+        let left = std::mem::take(&mut self.gaps).into_iter().flat_map(|gap| {
+            let below = Gap { last: gap.last.min(start.saturating_sub(1)), ..gap };
+            let above = Gap { first: gap.first.max(end.saturating_add(1)), ..gap };
+            let below = (gap.first < start).then_some(below);
+            let above = (end < gap.last).then_some(above);
+            below.into_iter().chain(above)
+        });
+        self.gaps = left.collect();
+        self.give_up_gaps(&mut reports);
+        reports
     }
 
     fn receive(&mut self, seq: u64, id: MessageId, arrived: &Arrived, outcome: &mut Numbered) {
@@ -174,19 +239,20 @@ impl Numbering {
             self.begin(seq, seq.saturating_sub(1), arrived, outcome);
         }
         let entry = ReceivedId { id, ordinal: arrived.newest_session };
-        let known = self.received.get(&seq);
-        if known.is_some_and(|ids| ids.iter().any(|known| known.id == id)) {
+        let known = self.ids_received(seq);
+        if known.iter().flatten().any(|known| known.id == id) {
             outcome.repeated = true;
         } else if seq > self.highest.saturating_add(MAX_NUMBER_JUMP) {
             outcome.reports.push(NumberReport::FarAhead);
-        } else if let Some(first) = known.and_then(|ids| ids.first()) {
+        } else if let Some(mut ids) = known {
             // Evidence only against a session that existed when the first id came.
-            if arrived.session <= first.ordinal {
+            if ids.first().is_some_and(|first| arrived.session <= first.ordinal) {
                 outcome.reports.push(NumberReport::PeerRolledBack);
             }
             self.close_gap(seq, Some(id.short()));
-            if let Some(ids) = self.received.get_mut(&seq).filter(|ids| ids.len() < MAX_IDS) {
+            if ids.len() < MAX_IDS {
                 ids.push(entry);
+                self.received.insert(seq, ids);
                 outcome.rows.push(NumberRow::Received(seq));
             }
         } else if seq.saturating_add(NUMBERS_REMEMBERED) <= self.highest {
@@ -245,14 +311,14 @@ impl Numbering {
             }
             return;
         }
-        let in_window = seq.saturating_add(NUMBERS_REMEMBERED) > self.highest;
-        let Some(ids) = self.received.get(&seq) else {
-            // Below the highest known and never received: a gap since it was passed.
+        let Some(ids) = self.ids_received(seq) else {
+            // Too old; or below the highest known and never received: a gap since it was
+            // passed.
             return;
         };
         let here = ids.iter().any(|known| known.id.short() == id);
         let gap = Gap { first: seq, last: seq, id: Some(id) };
-        if in_window && !here && !self.gaps.contains(&gap) {
+        if !here && !self.gaps.contains(&gap) {
             self.gaps.push(gap);
             outcome.reports.push(NumberReport::Gap { first: seq, last: seq });
         }
@@ -260,7 +326,8 @@ impl Numbering {
 
     fn check_seen(&mut self, seen: Mark, outcome: &mut Numbered) {
         let Mark { seq, id } = seen;
-        let unknown = match self.sent.get(&seq) {
+        let known = self.ids_sent(seq);
+        let unknown = match &known {
             Some(ids) => !ids.contains(&id),
             None => (self.next_seq.saturating_add(1)..=MAX_NUMBER).contains(&seq),
         };
@@ -270,9 +337,10 @@ impl Numbering {
         outcome.reports.push(NumberReport::RolledBack);
         self.next_seq = self.next_seq.max(seq);
         // Remembered, so that it is reported once.
-        let ids = self.sent.entry(seq).or_default();
+        let mut ids = known.unwrap_or_default();
         if ids.len() < MAX_IDS {
             ids.push(id);
+            self.sent.insert(seq, ids);
             outcome.rows.push(NumberRow::Sent(seq));
         }
     }
@@ -342,10 +410,10 @@ impl Numbering {
 
     pub(super) fn row(&self, row: NumberRow) -> Option<Zeroizing<Vec<u8>>> {
         match row {
-            NumberRow::Sent(seq) => self.sent.get(&seq).map(|ids| {
+            NumberRow::Sent(seq) => self.ids_sent(seq).map(|ids| {
                 stored::encode(&stored::SentNumber { ids: ids.iter().map(|id| id.0).collect() })
             }),
-            NumberRow::Received(seq) => self.received.get(&seq).map(|ids| {
+            NumberRow::Received(seq) => self.ids_received(seq).map(|ids| {
                 let ids = ids
                     .iter()
                     .map(|ReceivedId { id, ordinal }| stored::ReceivedId {
@@ -360,30 +428,8 @@ impl Numbering {
 
     pub(super) fn from_record(
         record: &stored::Numbering,
-        row: impl Fn(NumberRow) -> Option<Zeroizing<Vec<u8>>>,
+        saved: Saved<NumberRow>,
     ) -> Result<Self, DecodeError> {
-        const WHAT: &str = "numbering record";
-        let mut sent = BTreeMap::new();
-        for seq in window(record.next_seq) {
-            // A damaged row is a number whose ids are not remembered.
-            let raw = row(NumberRow::Sent(seq)).map(|bytes| stored::decode(&bytes, WHAT));
-            if let Some(Ok::<stored::SentNumber, _>(raw)) = raw {
-                sent.insert(seq, raw.ids.iter().take(MAX_IDS).map(|id| ShortId(*id)).collect());
-            }
-        }
-        let mut received = BTreeMap::new();
-        for seq in window(record.highest) {
-            let raw = row(NumberRow::Received(seq)).map(|bytes| stored::decode(&bytes, WHAT));
-            let Some(Ok::<stored::ReceivedNumber, _>(raw)) = raw else { continue };
-            let ids = raw.ids.iter().take(MAX_IDS).filter_map(|raw| {
-                let id = MessageId::from_bytes(stored::array(&raw.id, WHAT).ok()?);
-                Some(ReceivedId { id, ordinal: raw.ordinal })
-            });
-            let ids: Vec<_> = ids.collect();
-            if !ids.is_empty() {
-                received.insert(seq, ids);
-            }
-        }
         let gaps = record.gaps.iter().take(MAX_GAPS).map(|stored::Gap { first, last, ids }| Gap {
             first: *first,
             last: *last,
@@ -395,25 +441,37 @@ impl Numbering {
         Ok(Self {
             next_seq: record.next_seq,
             last: Mark::from_fields(record.last_seq, record.last_id),
-            sent,
+            sent: BTreeMap::new(),
             highest: record.highest,
             raised_in: record.raised_in,
             seen: Mark::from_fields(record.seen_seq, record.seen_id),
-            received,
+            received: BTreeMap::new(),
             gaps: gaps.filter(|gap| gap.first <= gap.last).collect(),
+            saved,
         })
     }
 }
 
 /// The numbers that are remembered when this is the highest.
-fn window(highest: u64) -> std::ops::RangeInclusive<u64> {
+fn window(highest: u64) -> RangeInclusive<u64> {
     highest.saturating_sub(NUMBERS_REMEMBERED - 1)..=highest
 }
 
-/// Forgets what is below the window.
-fn forget_below<T>(rows: &mut BTreeMap<u64, T>, highest: u64, mut forgotten: impl FnMut(u64)) {
+/// Forgets what is below the window, now that `highest` is the highest number: of the
+/// window `before` every number, for what was saved under it; and what is at hand.
+fn forget_below<T>(
+    at_hand: &mut BTreeMap<u64, T>,
+    before: u64,
+    highest: u64,
+    mut forgotten: impl FnMut(u64),
+) {
     let first = *window(highest).start();
-    while let Some(entry) = rows.first_entry().filter(|entry| *entry.key() < first) {
+    let end = first.min(before.saturating_add(1));
+    for seq in (*window(before).start()).max(1)..end {
+        at_hand.remove(&seq);
+        forgotten(seq);
+    }
+    while let Some(entry) = at_hand.first_entry().filter(|entry| *entry.key() < first) {
         forgotten(*entry.key());
         entry.remove();
     }

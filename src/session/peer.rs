@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::delivered::{Answer, Delivered};
-use super::numbering::{Arrived, NumberRow, Numbering};
+use super::numbering::{Arrived, NumberReport, NumberRow, Numbering};
 use super::payload::{Body, Content, Outgoing, Received};
 use super::sent::{Numbers, Sent};
 use super::session::{Accepted, Sealed, Session};
@@ -152,10 +152,27 @@ impl Peer {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
         let Answer { session, generation } = answer;
+        let body = Body::Control(Control::HighestGeneration(generation));
+        self.encrypt_in(session, body, Numbers::Unnumbered, view, now, rng)
+    }
+
+    /// Encrypts one message in the session with this id, whichever is to send.
+    ///
+    /// # Errors
+    ///
+    /// [`EncryptError`]; nothing has changed.
+    pub(crate) fn encrypt_in(
+        &mut self,
+        session: HandshakeId,
+        body: Body<'_>,
+        numbers: Numbers,
+        view: View,
+        now: Timestamp,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
         let place = self.sessions.iter().position(|known| known.id() == session);
         let place = place.ok_or(EncryptError::NoSession)?;
-        let body = Body::Control(Control::HighestGeneration(generation));
-        self.encrypt_at(place, body, Numbers::Unnumbered, view, now, rng)
+        self.encrypt_at(place, body, numbers, view, now, rng)
     }
 
     fn encrypt_at(
@@ -179,13 +196,13 @@ impl Peer {
         };
         let outgoing = Outgoing { body, seq, last, seen: self.numbering.seen(), view };
         let (sealed, beside, tags) = session.seal(&outgoing, now, rng)?.into_parts();
-        let Sealed { envelope, tag, salt, ephemeral } = sealed;
         let mut rows = vec![PeerRow::Session(session.id())];
         rows.extend(beside.into_iter().map(|row| PeerRow::Beside(session.id(), row)));
         if let (Numbers::Next, Some(id)) = (numbers, id) {
             rows.push(PeerRow::Peer);
             rows.extend(self.numbering.sent(seq, id).into_iter().map(PeerRow::from));
         }
+        let Sealed { envelope, tag, salt, ephemeral } = sealed;
         Ok(Unsaved::new(Sent { envelope, seq, last, tag, salt, ephemeral }, rows, tags))
     }
 
@@ -287,15 +304,26 @@ impl Peer {
         Unsaved::new((), rows, Vec::new())
     }
 
-    /// Stops sending in every session; they still receive.
+    /// Stops sending in all sessions; they still receive. Nothing can be sent before
+    /// another one is initiated, or begun by the peer.
     pub fn give_up_all(&mut self) -> Unsaved<(), PeerRow> {
-        self.sessions.iter_mut().for_each(Session::give_up);
-        let rows = self.sessions.iter().map(|session| PeerRow::Session(session.id()));
-        Unsaved::new((), rows.collect(), Vec::new())
+        let mut rows = Vec::new();
+        for session in &mut self.sessions {
+            session.give_up();
+            rows.push(PeerRow::Session(session.id()));
+        }
+        Unsaved::new((), rows, Vec::new())
     }
 
-    /// Begins anew with the device, whose account may be another one from now on: gives up
-    /// every session, and forgets whose they were.
+    /// Begins anew with whoever has this address from now on: gives up all sessions, and
+    /// takes the next account for the right one, be it another than before. Numbers stay:
+    /// what was sent can be sent again.
+    ///
+    /// # Security
+    ///
+    /// For an app whose user has accepted the new identity, as after
+    /// [`HandshakeError::OtherAccount`]. The sessions that are given up still receive, and
+    /// what comes in them is of the account from before.
     pub fn forget_account(&mut self) -> Unsaved<(), PeerRow> {
         self.account_key = None;
         let ((), mut rows, tags) = self.give_up_all().into_parts();
@@ -303,10 +331,16 @@ impl Peer {
         Unsaved::new((), rows, tags)
     }
 
-    /// Numbers that will never come are no longer missing.
-    pub fn close_gap(&mut self, range: std::ops::RangeInclusive<u64>) -> Unsaved<(), PeerRow> {
-        self.numbering.close_range(range);
-        Unsaved::new((), vec![PeerRow::Peer], Vec::new())
+    /// Takes numbers out of [`Self::gaps`]: the peer says that it cannot send these. One
+    /// that comes all the same is delivered if its number is still remembered.
+    ///
+    /// Gives what had to be given up because a range fell into two, and there are more
+    /// than [`MAX_GAPS`](super::MAX_GAPS).
+    pub fn close_gap(
+        &mut self,
+        numbers: std::ops::RangeInclusive<u64>,
+    ) -> Unsaved<Vec<NumberReport>, PeerRow> {
+        Unsaved::new(self.numbering.abandon(&numbers), vec![PeerRow::Peer], Vec::new())
     }
 
     /// Forgets what is older than 30 days: keys and tags, and sessions that do not

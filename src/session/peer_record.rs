@@ -1,12 +1,15 @@
 //! A peer as stored records, and back (`stored.proto`, `Peer`).
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::numbering::Numbering;
 use super::peer::{MAX_SESSIONS, Peer};
-use super::{PeerRow, Session};
+use super::{PeerRow, RowKey, Rows, Session};
 use crate::address::{Address, DeviceId, UserId};
 use crate::handshake::HandshakeId;
+use crate::ratchet::Saved;
 use crate::wire::{DecodeError, stored};
 
 /// A peer that was loaded.
@@ -33,15 +36,18 @@ impl Peer {
         })
     }
 
-    /// The peer whose [`PeerRow::Peer`] is `record`; `row` looks up what was saved of
+    /// The peer whose [`PeerRow::Peer`] is `record`; `rows` is what was saved of
     /// [`Self::row`] (`.into()` makes a `Zeroizing` of a vector).
+    ///
+    /// `rows` is kept. Now it is asked for the sessions and for the keys of messages that
+    /// may still come; for all else, the most of it, when it is needed.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] if the record is damaged: begin anew with [`Peer::new`].
     pub fn from_record(
         record: &[u8],
-        row: impl Fn(PeerRow) -> Option<Zeroizing<Vec<u8>>>,
+        rows: impl Rows + 'static,
     ) -> Result<LoadedPeer, DecodeError> {
         const WHAT: &str = "peer record";
         let malformed = DecodeError::Malformed(WHAT);
@@ -64,14 +70,19 @@ impl Peer {
             [] => None,
             key => Some(stored::array(key, WHAT)?),
         };
-        let numbering = Numbering::from_record(numbering.as_ref().ok_or(malformed)?, |number| {
-            row(PeerRow::from(number))
-        })?;
+        let rows: Arc<dyn Rows> = Arc::new(rows);
+        let numbers = Arc::clone(&rows);
+        let numbering = Numbering::from_record(
+            numbering.as_ref().ok_or(malformed)?,
+            Saved::new(move |number| numbers.row(PeerRow::from(number))),
+        )?;
         let (mut sessions, mut damaged) = (Vec::new(), Vec::new());
         for id in ids.iter().take(MAX_SESSIONS) {
             let id = HandshakeId(stored::array(id, WHAT)?);
-            let session = row(PeerRow::Session(id)).and_then(|record| {
-                Session::from_record(&record, |key| row(PeerRow::Beside(id, key))).ok()
+            let beside = Arc::clone(&rows);
+            let session = rows.row(PeerRow::Session(id)).and_then(|record| {
+                let row = move |key: RowKey| beside.row(PeerRow::Beside(id, key));
+                Session::from_record(&record, row).ok()
             });
             match session.filter(|session| session.id() == id) {
                 Some(session) => sessions.push(session),

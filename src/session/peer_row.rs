@@ -40,6 +40,7 @@ impl PeerRow {
                     RowKey::Used(number) => (1, number),
                     RowKey::Shards(number) => (2, number.into()),
                     RowKey::Answer => (3, 0),
+                    RowKey::UsedBy(tag) => (4, tag.0),
                 };
                 key.push(kind);
                 key.extend_from_slice(&number.to_be_bytes());

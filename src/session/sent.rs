@@ -30,11 +30,12 @@ pub struct Sent {
     pub seq: u64,
     /// The newest numbered message before it, to be kept for [`Numbers::Again`].
     pub last: Option<Mark>,
-    /// The envelope's tag: with the salt, what the peer names it by if it does not open.
+    /// The envelope's tag. By tag, salt and `ephemeral` the receiver names an envelope
+    /// that it could not open, so a sender keeps them beside the message (SPEC.md,
+    /// section 7.3).
     pub tag: [u8; 8],
     /// The envelope's salt.
     pub salt: [u8; 8],
-    /// The ephemeral key of the handshake in front of it, by which the peer names a first
-    /// message.
+    /// The ephemeral key of the handshake in front; `None` without one.
     pub ephemeral: Option<[u8; 32]>,
 }

@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 
 use super::padding;
 use super::payload::{Outgoing, Received};
-use super::{DecryptError, EncryptError, Unsaved};
+use super::{DecryptError, EncryptError, Rows, Unsaved};
 use crate::address::Address;
 use crate::handshake::{HandshakeError, HandshakeId, Initiated, PrekeyId, ReplayRecord, Responded};
 use crate::identity::DeviceList;
-use crate::ratchet::{Head, Log, OpenError, Ratchet, Recognised, RowKey, SendError, Tag};
+use crate::ratchet::{Head, Log, OpenError, Ratchet, Recognised, RowKey, Saved, SendError, Tag};
 use crate::timestamp::Timestamp;
 use crate::wire::{
     DecodeError, Envelope, Handshake, Message, Payload, append_shards, pad, stored, unpad,
@@ -56,11 +56,12 @@ pub struct Session {
     pub(super) ratchet: Ratchet,
 }
 
-/// An envelope, and what names it.
+/// An envelope, with what names it to the receiver.
 pub(super) struct Sealed {
     pub(super) envelope: Vec<u8>,
     pub(super) tag: [u8; 8],
     pub(super) salt: [u8; 8],
+    /// That of the handshake in front.
     pub(super) ephemeral: Option<[u8; 32]>,
 }
 
@@ -212,7 +213,7 @@ impl Session {
         Ok(Unsaved::new(sealed.envelope, rows, tags))
     }
 
-    /// As [`Self::encrypt`], with what names the envelope.
+    /// As [`Self::encrypt`], with what names the envelope to the receiver.
     pub(super) fn seal(
         &mut self,
         outgoing: &Outgoing<'_>,
@@ -243,8 +244,12 @@ impl Session {
             }
         };
         self.last_used_at = now;
-        let (tag, salt) = (head.tag.to_bytes(), head.salt);
-        let sealed = Sealed { envelope: envelope.encode(), tag, salt, ephemeral };
+        let sealed = Sealed {
+            envelope: envelope.encode(),
+            tag: head.tag.to_bytes(),
+            salt: head.salt,
+            ephemeral,
+        };
         Ok(Unsaved::new(sealed, log.rows, log.tags))
     }
 
@@ -330,8 +335,7 @@ impl Session {
 
     /// Whether nothing can be sent any more before the peer has answered.
     pub(crate) fn is_first_chain_over(&self, now: Timestamp) -> bool {
-        let fetched = self.pending.as_ref().map(|pending| pending.bundle_fetched_at);
-        fetched.is_some_and(|fetched| now.since(fetched) > FIRST_CHAIN_LIFETIME)
+        self.bundle_fetched_at().is_some_and(|fetched| now.since(fetched) > FIRST_CHAIN_LIFETIME)
     }
 
     /// How many post-quantum epochs have been mixed in.
@@ -350,8 +354,22 @@ impl Session {
         self.ratchet.associated_data()
     }
 
-    pub(super) fn last_used_at(&self) -> Timestamp {
+    /// When it was initiated or accepted.
+    #[must_use]
+    pub fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// When something was last sent or opened.
+    #[must_use]
+    pub fn last_used_at(&self) -> Timestamp {
         self.last_used_at
+    }
+
+    /// When the bundle behind it was fetched; `None` once it is confirmed.
+    #[must_use]
+    pub fn bundle_fetched_at(&self) -> Option<Timestamp> {
+        self.pending.as_ref().map(|pending| pending.bundle_fetched_at)
     }
 
     pub(super) fn ordinal(&self) -> u32 {
@@ -408,16 +426,18 @@ impl Session {
         self.ratchet.row_keys()
     }
 
-    /// The session that [`Self::record`] was made of; `row` looks up what was saved
-    /// of [`Self::row`].
+    /// The session that [`Self::record`] was made of; `rows` is what was saved of
+    /// [`Self::row`], and is kept: it is asked for the tag of a message when one has
+    /// come.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the record or a row is damaged: drop the session and
-    /// initiate another.
+    /// [`DecodeError`] if the record or a row that it cannot do without is damaged: drop
+    /// the session and initiate another. A damaged used tag is found by nobody: that
+    /// message is not known to have been opened.
     pub fn from_record(
         bytes: &[u8],
-        row: impl Fn(RowKey) -> Option<Zeroizing<Vec<u8>>>,
+        rows: impl Rows<RowKey> + 'static,
     ) -> Result<Self, DecodeError> {
         const WHAT: &str = "session record";
         let record: stored::Session = stored::decode(bytes, WHAT)?;
@@ -442,7 +462,7 @@ impl Session {
             given_up: record.given_up,
             replacement: record.replacement,
             ordinal: record.ordinal,
-            ratchet: Ratchet::from_record(&record, row)?,
+            ratchet: Ratchet::from_record(&record, Saved::new(move |row| rows.row(row)))?,
         })
     }
 }

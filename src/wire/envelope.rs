@@ -105,7 +105,7 @@ impl Message {
 
     /// Tag and salt: what names the message to both sides.
     #[must_use]
-    pub fn name(&self) -> [u8; 16] {
+    pub(crate) fn name(&self) -> [u8; 16] {
         let (name, _) = self.head.split_first_chunk().unwrap_or((&[0; 16], &[]));
         *name
     }
@@ -137,7 +137,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// `E`: the initiator's ephemeral key, fresh for each handshake.
+    /// `E`: the initiator's ephemeral key, made for this handshake alone.
     #[must_use]
     pub fn ephemeral(&self) -> &[u8; 32] {
         &self.ephemeral
