@@ -47,7 +47,7 @@ impl Keys {
         batch.put(Key::Device, &self.device.record());
         batch.put(Key::Account, &self.account.record());
         batch.put(Key::SignedPrekey, &self.signed.record());
-        batch.put(Key::Replays, &self.replays.record());
+        self.save_replays(batch);
         for prekey in &self.one_time {
             batch.put(Key::OneTimePrekey(prekey.id()), &prekey.record());
         }
@@ -109,6 +109,11 @@ impl Keys {
         if let Some(id) = spent {
             batch.delete(Key::OneTimePrekey(id));
         }
-        batch.put(Key::Replays, &self.replays.record());
+        self.save_replays(batch);
+    }
+
+    fn save_replays(&self, batch: &mut Batch) {
+        let record = self.replays.record().expect("this one is always kept whole");
+        batch.put(Key::Replays, &record);
     }
 }

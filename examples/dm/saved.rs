@@ -88,7 +88,9 @@ pub(crate) fn put_rows(batch: &mut Batch, peer: &Peer, rows: &[PeerRow]) {
 /// The peer on disk, if there is one.
 pub(crate) fn peer(table: &Table) -> io::Result<Option<Peer>> {
     let Some(record) = find(table, Key::Peer(PeerRow::Peer)) else { return Ok(None) };
-    let row = |row| find(table, Key::Peer(row)).map(|bytes| bytes.to_vec().into());
+    // What is written from now on is at hand, so it may look its rows up in a copy.
+    let rows = table.clone();
+    let row = move |row| find(&rows, Key::Peer(row)).map(|bytes| bytes.to_vec().into());
     let loaded = Peer::from_record(record, row).map_err(io::Error::other)?;
     if loaded.damaged.is_empty() { Ok(Some(loaded.peer)) } else { Err(damaged("a session")) }
 }

@@ -104,7 +104,7 @@ impl App {
         let mut rng = rand::rng();
         let id = MessageId::generate(&mut rng);
         let body = Body::Content { id, content };
-        let Sent { envelope, seq, last: _ } =
+        let Sent { envelope, seq, .. } =
             self.contacts.step(to, |peer| peer.encrypt(body, numbers, view, now, &mut rng))?;
         Ok(format!("{} {seq} {}", hex::encode(&envelope), hex::encode(id.as_bytes())))
     }
@@ -170,6 +170,8 @@ impl App {
             let prekey = loaded?;
             Ok((prekey.id(), prekey))
         });
+        let replays = self.replays.record();
+        let replays = replays.ok_or_else(|| Failure::usage("not a whole record of handshakes"))?;
         let lists = self.lists.iter().map(|(user, list)| {
             let signed = SignedDeviceList::decode(&list.signed().encode())?;
             Ok((user.clone(), DeviceList::verify(signed)?))
@@ -178,7 +180,7 @@ impl App {
             account: Account::from_record(&self.account.record())?,
             signed: load(&self.signed)?,
             one_time: one_time.collect::<Result<_, Failure>>()?,
-            replays: ReplayRecord::from_record(&self.replays.record())?,
+            replays: ReplayRecord::from_record(&replays)?,
             lists: lists.collect::<Result<_, Failure>>()?,
             contacts: self.contacts.reloaded()?,
             answers: self.answers.clone(),

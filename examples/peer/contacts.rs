@@ -1,6 +1,7 @@
 //! Every device with which there are sessions, and the table that stands for the disk.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use subrosa::handshake::HandshakeId;
 use subrosa::session::{DecryptError, Delivered, Peer, PeerRow, Unsaved};
@@ -71,7 +72,7 @@ impl Contacts {
     /// All of them as they are on disk.
     pub(crate) fn reloaded(&self) -> Result<Self, Failure> {
         let load = |(address, contact): (&Address, &Contact)| {
-            Ok((address.clone(), Contact::load(contact.rows.clone())?))
+            Ok((address.clone(), Contact::load(Arc::clone(&contact.disk))?))
         };
         self.0.iter().map(load).collect::<Result<_, _>>().map(Self)
     }
@@ -84,23 +85,29 @@ fn no_session() -> Failure {
 /// A device with which there are sessions.
 struct Contact {
     peer: Peer,
-    /// What is on disk, by [`PeerRow::to_key`].
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    disk: Disk,
+}
+
+/// What is on disk, by [`PeerRow::to_key`]; shared with the peer, which looks rows up.
+type Disk = Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>;
+
+fn find(disk: &Disk, row: PeerRow) -> Option<Vec<u8>> {
+    disk.lock().ok()?.get(&row.to_key()).cloned()
 }
 
 impl Contact {
     fn new(address: Address) -> Self {
-        Self { peer: Peer::new(address), rows: BTreeMap::new() }
+        Self { peer: Peer::new(address), disk: Disk::default() }
     }
 
-    fn load(rows: BTreeMap<Vec<u8>, Vec<u8>>) -> Result<Self, Failure> {
-        let row = |row: PeerRow| rows.get(&row.to_key()).cloned();
-        let record = row(PeerRow::Peer).unwrap_or_default();
-        let loaded = Peer::from_record(&record, |key| row(key).map(Into::into))?;
+    fn load(disk: Disk) -> Result<Self, Failure> {
+        let record = find(&disk, PeerRow::Peer).unwrap_or_default();
+        let rows = Arc::clone(&disk);
+        let loaded = Peer::from_record(&record, move |row| find(&rows, row).map(Into::into))?;
         if !loaded.damaged.is_empty() {
             return Err(Failure::refused("the rows of a session are damaged"));
         }
-        Ok(Self { peer: loaded.peer, rows })
+        Ok(Self { peer: loaded.peer, disk })
     }
 
     /// Writes what a step changed, and only then takes its value.
@@ -110,9 +117,12 @@ impl Contact {
     ) -> Result<T, E> {
         let unsaved = step(&mut self.peer)?;
         for row in unsaved.rows() {
-            match self.peer.row(*row) {
-                Some(bytes) => self.rows.insert(row.to_key(), bytes.to_vec()),
-                None => self.rows.remove(&row.to_key()),
+            // Before the disk is locked: the peer may have to look there.
+            let bytes = self.peer.row(*row);
+            let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+            match bytes {
+                Some(bytes) => disk.insert(row.to_key(), bytes.to_vec()),
+                None => disk.remove(&row.to_key()),
             };
         }
         Ok(unsaved.saved())

@@ -2,6 +2,7 @@
 //! can be used and stored again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread_local;
 
 use rand::SeedableRng;
@@ -81,26 +82,27 @@ fn prekey(bytes: &[u8]) {
 
 fn replays(bytes: &[u8]) {
     let Ok(replays) = ReplayRecord::from_record(bytes) else { return };
-    let record = replays.record();
+    let record = replays.record().unwrap();
     let again = ReplayRecord::from_record(&record).unwrap();
-    assert_eq!((again.len(), again.record()), (replays.len(), record));
+    assert_eq!((again.len(), again.record().unwrap()), (replays.len(), record));
 }
 
 /// The record, an envelope that is to come, and rows by [`row_key`].
 fn session(mut input: Input<'_>) {
     let (record, envelope) = (input.part(), Envelope::decode(input.part()));
     let rows = input.rows();
-    let load = |bytes: &[u8], rows: &BTreeMap<_, Vec<u8>>| {
-        Session::from_record(bytes, |key| rows.get(&row_key(key)?).map(|row| row.clone().into()))
+    let load = |bytes: &[u8], rows: BTreeMap<_, Vec<u8>>| {
+        let row = move |key| rows.get(&row_key(key)?).map(|row| row.clone().into());
+        Session::from_record(bytes, row)
     };
     let saved = |session: &Session| {
         let rows = session.row_keys().filter_map(|key| Some((row_key(key)?, session.row(key)?)));
         rows.map(|(key, row)| (key, row.to_vec())).collect()
     };
-    let Ok(mut session) = load(record, &rows) else { return };
+    let Ok(mut session) = load(record, rows) else { return };
     let loads_again = |session: &Session| {
         let record = session.record();
-        assert_eq!(load(&record, &saved(session)).unwrap().record(), record);
+        assert_eq!(load(&record, saved(session)).unwrap().record(), record);
     };
     loads_again(&session);
     let body = Body::Content { id: MessageId::generate(&mut rng()), content: b"sent" };
@@ -124,11 +126,9 @@ fn session(mut input: Input<'_>) {
 fn peer(mut input: Input<'_>) {
     let (record, envelope) = (input.part(), Envelope::decode(input.part()));
     let rows = input.rows();
-    let loaded =
-        Peer::from_record(record, |row| rows.get(&row.to_key()).map(|bytes| bytes.clone().into()));
-    let Ok(loaded) = loaded else { return };
-    let mut peer = loaded.peer;
-    loads_again(&peer);
+    let row = move |row: PeerRow| rows.get(&row.to_key()).map(|bytes| bytes.clone().into());
+    let Ok(loaded) = Peer::from_record(record, row) else { return };
+    let mut peer = loads_again(loaded.peer);
     let body = Body::Content { id: MessageId::generate(&mut rng()), content: b"sent" };
     if let Ok(sent) = peer.encrypt(body, Numbers::Next, view(), later(0), &mut rng()) {
         Envelope::decode(&sent.saved().envelope).unwrap();
@@ -140,20 +140,24 @@ fn peer(mut input: Input<'_>) {
             Err(_) => assert_eq!(peer.row(PeerRow::Peer), before),
         }
     }
-    loads_again(&peer);
+    let mut peer = loads_again(peer);
     peer.expire(later(1)).saved();
-    loads_again(&peer);
+    loads_again(peer);
 }
 
-fn loads_again(peer: &Peer) {
+fn loads_again(peer: Peer) -> Peer {
+    let peer = Arc::new(peer);
+    let disk = Arc::clone(&peer);
     let record = peer.row(PeerRow::Peer).unwrap();
-    let again = Peer::from_record(&record, |row| peer.row(row)).unwrap();
+    let again = Peer::from_record(&record, move |row| disk.row(row)).unwrap();
     assert_eq!(again.damaged, []);
     assert_eq!(again.peer.row(PeerRow::Peer), Some(record));
     for session in peer.sessions() {
         let row = PeerRow::Session(session.id());
         assert_eq!(again.peer.row(row), peer.row(row));
     }
+    drop(again);
+    Arc::into_inner(peer).unwrap()
 }
 
 /// A key for a row beside a session's record.
@@ -163,6 +167,7 @@ pub(crate) fn row_key(row: RowKey) -> Option<Vec<u8>> {
         RowKey::Used(number) => (1, number),
         RowKey::Shards(number) => (2, number.into()),
         RowKey::Answer => (3, 0),
+        RowKey::UsedBy(tag) => (4, u64::from_be_bytes(tag.to_bytes())),
         _ => return None,
     };
     Some([&[kind][..], &number.to_be_bytes()].concat())

@@ -201,7 +201,7 @@ fn replays() -> Vec<u8> {
     one.initiate(&other.address().user.clone(), &bundle);
     let first = one.send(b"first").unwrap();
     other.receive(&first).unwrap();
-    other.replays.record().to_vec()
+    other.replays.record().unwrap().to_vec()
 }
 
 fn session(side: &Side, to_come: &[u8]) -> Vec<u8> {

@@ -6,11 +6,13 @@
 //! | `malformed` | damaged bytes change nothing and never panic |
 //! | `adversary` | the promises, against stolen state, a lying directory, replays |
 //! | `recovery` | lost states, wrong clocks, envelopes at the worst time |
+//! | `lookup` | rows that are looked up when needed: duplicates and roll-backs after loading, nothing left behind |
 //! | `secrets` | nothing secret is printed |
 //! | `records` | records of earlier versions still load |
 
 mod adversary;
 mod delivery;
+mod lookup;
 mod malformed;
 mod protobuf;
 mod records;

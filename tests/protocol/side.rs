@@ -194,7 +194,7 @@ impl Side {
         let rows = self.rows.keys();
         let of_peer = |row: &PeerRow| Some(self.peer.as_ref()?.row(*row)?.to_vec());
         let mut state: Vec<_> = rows.map(of_peer).collect();
-        state.push(Some(self.replays.record().to_vec()));
+        state.push(self.replays.record().map(|record| record.to_vec()));
         state.extend(self.one_time.iter().map(|prekey| Some(prekey.record().to_vec())));
         state
     }
@@ -211,11 +211,11 @@ pub(crate) fn save<T>(rows: &mut Rows, peer: &Peer, step: Unsaved<T, PeerRow>) -
     step.saved()
 }
 
+/// From a copy of the disk as it is now: what is written after it is at hand.
 pub(crate) fn load(rows: &Rows) -> Peer {
-    let loaded = Peer::from_record(&rows[&PeerRow::Peer], |row| {
-        rows.get(&row).map(|bytes| bytes.clone().into())
-    })
-    .unwrap();
+    let disk = rows.clone();
+    let look_up = move |row: PeerRow| disk.get(&row).map(|bytes| bytes.clone().into());
+    let loaded = Peer::from_record(&rows[&PeerRow::Peer], look_up).unwrap();
     assert_eq!(loaded.damaged, []);
     loaded.peer
 }
