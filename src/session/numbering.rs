@@ -362,24 +362,6 @@ impl Numbering {
         true
     }
 
-    /// These are no longer missing.
-    pub(super) fn close_range(&mut self, range: std::ops::RangeInclusive<u64>) {
-        let (from, to) = range.into_inner();
-        let gaps = std::mem::take(&mut self.gaps);
-        for gap in gaps {
-            if gap.last < from || to < gap.first {
-                self.gaps.push(gap);
-                continue;
-            }
-            if gap.first < from {
-                self.gaps.push(Gap { last: from - 1, ..gap });
-            }
-            if to < gap.last {
-                self.gaps.push(Gap { first: to + 1, ..gap });
-            }
-        }
-    }
-
     /// The missing ranges, oldest first.
     pub(super) fn gaps(&self) -> impl Iterator<Item = (u64, u64)> {
         self.gaps.iter().map(|gap| (gap.first, gap.last))
