@@ -37,11 +37,6 @@ impl<Id: Copy + Eq + Ord + Hash> Leases<Id> {
         self.cursor
     }
 
-    /// Begins at the front again: others may have put something there.
-    pub(super) fn rewind(&mut self) {
-        self.cursor = None;
-    }
-
     /// Whether this one is out, its pause not over.
     pub(super) fn is_out(&self, id: Id, now: Timestamp) -> bool {
         // A clock that went back ends every pause.

@@ -75,15 +75,9 @@ impl Messenger {
         &mut self,
         steps: impl FnMut(&mut Work<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let before = self.cache.revision;
-        let result = commit(&self.view, &mut self.cache, &self.options, steps);
-        // Something may be due, or stand in a queue, that was not there before.
+        // Something may be due that was not before.
         self.next_due = None;
-        if self.cache.revision != before {
-            self.errands.rewind();
-            self.events.rewind();
-        }
-        result
+        commit(&self.view, &mut self.cache, &self.options, steps)
     }
 
     /// Sends content: to every device of theirs, and what was said to every other device
@@ -268,10 +262,11 @@ impl Messenger {
     /// When to call [`Self::next_outgoing`] again if nothing happens until then.
     #[must_use]
     pub fn wake_at(&self) -> Timestamp {
-        let times = [self.next_due, self.errands.next()];
+        let now = self.options.clock.now();
         // Without news, what another process put there is found within the hour.
-        let latest = self.options.clock.now().after(std::time::Duration::from_secs(60 * 60));
-        times.into_iter().flatten().fold(latest, Timestamp::min)
+        let latest = now.after(std::time::Duration::from_secs(60 * 60));
+        let due = self.next_due.unwrap_or(now);
+        self.errands.next().into_iter().fold(due.min(latest), Timestamp::min)
     }
 
     /// Commits all that `f` did at once, or nothing; runs `f` again if another process

@@ -196,6 +196,8 @@ impl View {
         let mut layers = self.layers();
         layers.step.clear();
         layers.batch.clear();
+        drop(layers);
+        let _ = self.check();
     }
 
     /// Writes everything to the store, if its revision is still `expected`; gives the
