@@ -19,6 +19,8 @@ mod envelope;
 mod handshake;
 #[path = "fuzz_targets/input.rs"]
 mod input;
+#[path = "fuzz_targets/messenger.rs"]
+mod messenger;
 #[path = "fuzz_targets/publication.rs"]
 mod publication;
 #[path = "fuzz_targets/records.rs"]
@@ -82,6 +84,11 @@ fn envelopes() {
 #[test]
 fn handshakes() {
     replay("handshake", handshake::run, seeds::handshakes);
+}
+
+#[test]
+fn messengers() {
+    replay("messenger", messenger::run, seeds::messengers);
 }
 
 #[test]

@@ -299,3 +299,46 @@ pub(crate) fn conversations() -> Seeds {
 fn step(kind: u8, who: u8, arguments: &[u8]) -> Vec<u8> {
     [&[kind << 1 | who][..], arguments].concat()
 }
+
+pub(crate) fn messengers() -> Seeds {
+    use crate::messenger::{
+        CARRY, DAMAGE, DECIDE, DELIVER, INVENT, LEARN, LOSE, REPEAT, RESTART, SAY, WAIT,
+    };
+    let say = |who| step(SAY, who, &[2, 0, b'h', b'i']);
+    let talk = |who: u8| [say(who), step(CARRY, who, &[]), step(DELIVER, 1 - who, &[0])].concat();
+    let accepted = [talk(0), step(DECIDE, 1, &[0]), talk(1)].concat();
+    let lossy = [
+        accepted.clone(),
+        say(0).repeat(3),
+        step(CARRY, 0, &[]),
+        step(LOSE, 1, &[0]),
+        step(REPEAT, 1, &[1]),
+        step(DAMAGE, 1, &[0, 40, 3]),
+        step(DELIVER, 1, &[1]),
+        step(RESTART, 1, &[]),
+        step(DELIVER, 1, &[0]),
+        step(WAIT, 0, &[7]),
+        step(WAIT, 0, &[255]).repeat(2),
+        step(CARRY, 1, &[]),
+        step(DELIVER, 0, &[0]),
+        step(CARRY, 0, &[]),
+        step(DELIVER, 1, &[0]),
+    ]
+    .concat();
+    let odd = [
+        step(INVENT, 0, &[3, 0, 10, 1, 0]),
+        step(LEARN, 1, &[2, 0, 10, 0]),
+        accepted.clone(),
+        step(DECIDE, 1, &[1]),
+        talk(0),
+    ]
+    .concat();
+    let crossing = [say(0), say(1), step(CARRY, 0, &[]), step(CARRY, 1, &[])].concat();
+    let crossing = [crossing, step(DELIVER, 0, &[0]), step(DELIVER, 1, &[0]), accepted.clone()];
+    vec![
+        ("talk", [accepted, talk(0).repeat(3), talk(1).repeat(3)].concat()),
+        ("lossy", lossy),
+        ("odd", odd),
+        ("crossing", crossing.concat()),
+    ]
+}
