@@ -84,8 +84,8 @@
 //!
 //! // And comes back from there, most of it when it is needed. (Here, only what the last
 //! // step wrote.)
+//! let record = disk.lock().unwrap()[&PeerRow::Peer.to_key()].clone();
 //! let rows = move |row: PeerRow| disk.lock().unwrap().get(&row.to_key()).cloned().map(Into::into);
-//! let record = rows(PeerRow::Peer).ok_or("no such peer")?;
 //! let loaded = Peer::from_record(&record, rows)?;
 //! assert_eq!(loaded.peer.sessions().len(), 1);
 //! # Ok(())

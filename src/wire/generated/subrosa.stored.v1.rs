@@ -221,7 +221,7 @@ pub struct Answering {
     #[prost(uint32, tag = "2")]
     pub cursor: u32,
 }
-/// A row beside the session. The row's number is part of its key.
+/// Rows beside the session. A row's number is part of its key.
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -240,7 +240,9 @@ pub struct SkippedKey {
     #[prost(uint64, tag = "6")]
     pub at: u64,
 }
-/// One for each message that has opened.
+/// One for each message that has opened. Under each tag in it stands another row: the
+/// number of this one, 8 bytes, the highest first. A session loads neither; it looks them
+/// up.
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
