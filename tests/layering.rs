@@ -35,7 +35,7 @@ const PLACES: [(&str, &[&str]); 14] = [
     ("sha2", &["crypto"]),
     ("x25519_dalek", &["crypto"]),
     ("prost", &["wire"]),
-    ("rand", &["store"]),
+    ("rand", &["store", "messenger"]),
     ("reed_solomon_erasure", &["ratchet"]),
     ("rusqlite", &["store"]),
 ];
