@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
-from subrosa import chain, erasure, identity, labels, numbering, payload, post_quantum, prekeys
+from subrosa import chain, content, directory, erasure, identity, labels, numbering, payload
+from subrosa import post_quantum, prekeys
 from subrosa import handshake as hs
 from subrosa import primitives as p
 from subrosa.errors import ProtocolError
 from subrosa.identity import Address, DeviceKeys
+from subrosa.protobuf import content as pbc
 from subrosa.protobuf import envelope as pb
 from subrosa.protobuf import keys as pbk
 from subrosa.session import Session, initiated_session, responded_session
@@ -518,11 +520,95 @@ def check_safety_numbers() -> str:
     return f"{len(vectors)} pairs"
 
 
+def contact_of(v: Vector) -> pbc.Contact:
+    """A contact of a link package; its list must be valid."""
+    signed = raw(v, "device_list")
+    expect_equal(identity.check_list(signed).user, raw(v, "user_id"), "user of the list")
+    return pbc.Contact(
+        user_id=raw(v, "user_id"),
+        device_list=pbk.SignedDeviceList.FromString(signed),
+        consent=v["consent"],
+        verified=bool(v["verified"]),
+        at=v["at"],
+    )
+
+
+def content_of(v: Vector) -> pbc.Content:
+    """The content that a vector describes."""
+    message = pbc.Content(sent_at=v["sent_at"], expires_after=v.get("expires_after", 0))
+    message.reply_to = bytes.fromhex(v.get("reply_to", ""))
+    target = message
+    for name in v["kind_text"].split("."):
+        target = getattr(target, name)
+        target.SetInParent()
+    for name in ("kind", "consent", "at", "user_id", "message_id", "account_key"):
+        if name in v:
+            setattr(target, name, v[name] if isinstance(v[name], int) else raw(v, name))
+    if "text" in v:
+        target.text = raw(v, "text").decode()
+    if "ids" in v:
+        target.ids = b"".join(map(bytes.fromhex, v["ids"]))
+    if "copied" in v:
+        target.content = raw(v, "copied")
+    if "account_list" in v:
+        target.account_list.ParseFromString(identity.check_list(raw(v, "account_list")).signed)
+        target.contacts.extend(map(contact_of, v["contacts"]))
+    return message
+
+
+def check_contents() -> str:
+    vectors = load("content.json")["contents"]
+    for v in vectors:
+        made = content_of(v)
+        expect_equal(content.encode(made), raw(v, "content"), v["name_text"])
+        wanted = content.Known(made, v["kind_text"], raw(v, "content"))
+        expect_equal(content.decode(raw(v, "content")), wanted, v["name_text"])
+        if "copied" in v:
+            copied = content.decode(raw(v, "copied"))
+            expect(isinstance(copied, content.Known), f"{v['name_text']}: unknown inside")
+    return "; ".join(v["name_text"] for v in vectors)
+
+
+def check_unknown_contents() -> str:
+    vectors = load("content.json")["unknown"]
+    for v in vectors:
+        wanted = content.Unknown(raw(v, "content"), raw(v, "fallback").decode())
+        expect_equal(content.decode(raw(v, "content")), wanted, v["reason"])
+    return "; ".join(v["reason"] for v in vectors)
+
+
+def check_publications() -> str:
+    vectors = load("content.json")
+    owner = device_of(vectors["owner"])
+    signed_list = raw(vectors["owner"], "signed_list")
+    signed = private_prekey(owner, vectors["signed_prekey"])
+    for v in vectors["publications"]:
+        one_time = [bytes.fromhex(prekey) for prekey in v["one_time_prekeys"]]
+        made = directory.make_publication(
+            owner.address, signed_list, signed.signed, one_time, v["stock"], raw(v, "id")
+        )
+        expect_bytes(v, "publication", made)
+        checked = directory.check_publication(made, identity.check_list(signed_list))
+        expect_bytes(v, "id", checked.id)
+        expect_equal(checked.stock, v["stock"], "stock")
+        expect_equal(checked.device_list.signed, signed_list, "device list")
+        expect_equal(checked.device.device, owner.address.device, "device")
+        expect_equal(checked.signed_prekey.id, signed.id, "signed prekey")
+        kept = [prekey.SerializeToString() for prekey in checked.message.one_time_prekeys]
+        expect_equal(kept, one_time, "one-time prekeys")
+    for v in vectors["refused_publications"]:
+        expect_refused(
+            lambda v=v: directory.check_publication(raw(v, "publication")), v["reason"]
+        )
+    counts = (len(vectors[name]) for name in ("publications", "refused_publications"))
+    return "{} publications, {} refused".format(*counts)
+
+
 def vector_checks() -> list[Check]:
     """All checks of the vectors; every file in the folder is used by one."""
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
-        "padding", "safety_numbers",
+        "padding", "safety_numbers", "content",
     }
 
     def check_folder() -> str:
@@ -546,6 +632,9 @@ def vector_checks() -> list[Check]:
         ("vectors: erasure code", check_erasure),
         ("vectors: padding", check_padding),
         ("vectors: safety numbers", check_safety_numbers),
+        ("vectors: contents", check_contents),
+        ("vectors: unknown contents", check_unknown_contents),
+        ("vectors: publications", check_publications),
     ]
 
 

@@ -379,12 +379,19 @@ def check_payloads(python: Peer, receiver: AnyPeer) -> str:
     highest = pb.Control(highest_generation=python.now() + 1_000)
     lists = pb.ListVersions(own_hash=bytes(32), their_hash=bytes(32))
     lists.own_list.signature = bytes(63)
+    one, back = pb.NumberRange(first=1, last=1), pb.NumberRange(first=2, last=1)
     malformed: list[dict[str, object]] = [
         {"seq": 9, "body": bytes(17), "control": highest},
         {"last_seq": 9},
         {"seq": 9, "body": bytes(15)},
         {"control": pb.Control(lists=pb.ListVersions(own_version=2)), "seen_seq": 9},
         {"control": pb.Control(lists=lists)},
+        {"control": pb.Control(ask=pb.NumberRanges(ranges=[pb.NumberRange(last=1)]))},
+        {"control": pb.Control(unavailable=pb.NumberRanges(ranges=[back]))},
+        {"control": pb.Control(ask=pb.NumberRanges(ranges=[one] * 101))},
+        {"control": pb.Control(not_opened=pb.NotOpened(names=bytes(17)))},
+        {"control": pb.Control(not_opened=pb.NotOpened(ephemerals=bytes(31)))},
+        {"control": pb.Control(not_opened=pb.NotOpened(names=bytes(96), ephemerals=bytes(3040)))},
     ]
     for fields in malformed:
         envelope = send_payload(python, to, **fields)

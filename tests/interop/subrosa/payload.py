@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from . import control
 from .erasure import SHARD_SIZE
 from .errors import MALFORMED, ProtocolError
 from .protobuf import envelope as pb
 from .protobuf import parse
 
 ID_SIZE = 16
-SIGNATURE_SIZE = 64
 MAX_CONTENT = 65_536
 MIN_PADDED = 256
 ONE_SHARD_FIELD = 36
@@ -68,18 +68,13 @@ class Opened:
 
 
 def decode(padded: bytes) -> Opened:
-    """A payload from its padded bytes; ProtocolError(malformed) as in sections 7.1 and 7.2."""
+    """A payload from its padded bytes; ProtocolError(malformed) as in sections 7.1, 7.2, 7.4."""
     message = parse(pb.Payload, unpad(padded))
     body = message.body
     if message.HasField("control"):
         if body:
             raise ProtocolError(MALFORMED, "a control message with a body")
-        lists = message.control.lists
-        hashes = (len(lists.own_hash), len(lists.their_hash))
-        if message.control.HasField("lists") and hashes != (32, 32):
-            raise ProtocolError(MALFORMED, "a hash has 32 bytes")
-        if lists.HasField("own_list") and len(lists.own_list.signature) != SIGNATURE_SIZE:
-            raise ProtocolError(MALFORMED, "a signature has 64 bytes")
+        control.check(message.control)
         return Opened(message, b"", b"")
     if len(body) < ID_SIZE:
         raise ProtocolError(MALFORMED, "neither a body with an id nor control")

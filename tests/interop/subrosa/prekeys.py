@@ -44,7 +44,7 @@ class PrivatePrekey:
 
 @dataclass(frozen=True)
 class PublicPrekey:
-    """A prekey that passed all checks of section 4.3."""
+    """A prekey that passed all checks of section 4.3 or 4.5."""
 
     x25519: bytes
     mlkem: bytes
@@ -118,19 +118,20 @@ def make_bundle(
     return bundle.SerializeToString()
 
 
-def _check_prekey(
+def check_prekey(
     user: bytes, device: ListedDevice, signed: pb.SignedPrekey, kind: int, now: int
 ) -> PublicPrekey:
+    """One prekey of a listed device; InvalidKey or ProtocolError if it is not good."""
     if len(signed.prekey) > MAX_PREKEY or signed.ByteSize() > MAX_SIGNED_PREKEY:
-        raise ProtocolError(REFUSED, "bundle: a prekey is too long")
+        raise ProtocolError(REFUSED, "a prekey is too long")
     address = Address(user, device.device)
     part = signed_part(address, signed.prekey)
     verify(device.signing_key, labels.PREKEY, part, signed.signature)
     prekey = parse(pb.Prekey, signed.prekey)
     if prekey.kind != kind:
-        raise ProtocolError(REFUSED, "bundle: a prekey of another kind")
+        raise ProtocolError(REFUSED, "a prekey of another kind")
     if prekey.expires_at <= now:
-        raise ProtocolError(REFUSED, "bundle: a prekey has expired")
+        raise ProtocolError(REFUSED, "a prekey has expired")
     sp = sp_of(address, signed.prekey)
     return PublicPrekey(
         check_x25519(prekey.x25519), check_mlkem(prekey.mlkem768), sp, id_of(sp)
@@ -151,10 +152,10 @@ def check_bundle(encoded: bytes, user: bytes, now: int) -> CheckedBundle:
         if listed is None or entry.device_id in devices:
             raise ProtocolError(REFUSED, "bundle: a device that is not listed, or comes twice")
         try:
-            signed = _check_prekey(user, listed, entry.signed_prekey, SIGNED, now)
+            signed = check_prekey(user, listed, entry.signed_prekey, SIGNED, now)
             one_time = None
             if entry.HasField("one_time_prekey"):
-                one_time = _check_prekey(user, listed, entry.one_time_prekey, ONE_TIME, now)
+                one_time = check_prekey(user, listed, entry.one_time_prekey, ONE_TIME, now)
         except InvalidKey as error:
             raise ProtocolError(REFUSED, f"bundle: {error}") from error
         devices[entry.device_id] = CheckedDevice(listed, signed, one_time)
