@@ -65,13 +65,16 @@ impl MemoryDirectory {
             Entry::Vacant(entry) => entry.insert(User { list: verified, devices: BTreeMap::new() }),
             Entry::Occupied(entry) => {
                 let user = entry.into_mut();
+                // A repeat is no news, even if another device has published a newer list.
+                if user.devices.get(&device).is_some_and(|known| known.id == id) {
+                    return Ok(());
+                }
                 user.adopt(verified)?;
                 user
             }
         };
         let before = user.devices.remove(&device);
         let after = match before {
-            Some(device) if device.id == id => device,
             Some(device) if stock == Stock::Added => {
                 Device { id, signed_prekey, one_time_prekeys: device.one_time_prekeys }
                     .with(one_time_prekeys)
