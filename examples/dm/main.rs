@@ -11,26 +11,21 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `story` | what happens, in order |
-//! | `talk` | two people who send, read, and ask again for what is missing |
-//! | `person` | one person: the session, what is not confirmed, the disk and the line |
-//! | `keys` | a person's device, account and prekeys |
-//! | `letter` | a message that is kept until it is confirmed |
-//! | `saved`, `store` | the disk: which rows there are, and a file of batches |
-//! | `note`, `file` | what this app puts into messages: text, receipts, pieces of files |
-//! | `line`, `relay` | the relay's protocol with the client's end of it; the relay |
+//! | `talk` | two people who carry, read, and sleep; what became of all they said |
+//! | `person` | one person: a messenger on an encrypted disk, and a line to the relay |
+//! | `file` | a file in pieces |
+//! | `clock` | a clock that the story moves on |
+//! | `line`, `../relay` | the client's end of the relay's protocol; the relay |
 //! | `mischief` | what the bad network does |
 //! | `transcript` | what is printed |
 
+mod clock;
 mod file;
-mod keys;
-mod letter;
 mod line;
 mod mischief;
-mod note;
 mod person;
+#[path = "../relay/mod.rs"]
 mod relay;
-mod saved;
-mod store;
 mod story;
 mod talk;
 mod transcript;

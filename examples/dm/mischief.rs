@@ -1,9 +1,13 @@
 //! What a bad network does to envelopes, from a fixed seed: every run sees the same.
 
 use std::fmt;
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+
+use crate::relay::protocol::Mailbox;
+use crate::relay::{Arrival, Network};
 
 /// What becomes of one envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,35 +39,82 @@ impl fmt::Display for Fate {
     }
 }
 
-/// Chooses fates.
+/// All that the relay sees of an envelope, and what the network does with it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) length: usize,
+    pub(crate) start: [u8; 8],
+    pub(crate) fate: Fate,
+}
+
+/// The bad network.
 #[derive(Debug)]
-pub(crate) struct Mischief(ChaCha8Rng);
+pub(crate) struct Mischief {
+    rng: ChaCha8Rng,
+    held: Vec<(Mailbox, u32, Vec<u8>)>,
+    seen: Sender<Seen>,
+}
 
 impl Mischief {
-    /// The mischief that this seed stands for.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
+    /// The mischief that this seed stands for, and what is seen of it, in order.
+    pub(crate) fn new(seed: u64) -> (Self, Receiver<Seen>) {
+        let (seen, receiver) = mpsc::channel();
+        (Self { rng: ChaCha8Rng::seed_from_u64(seed), held: Vec::new(), seen }, receiver)
     }
 
     /// What becomes of the next envelope for a mailbox where so many are waiting.
-    pub(crate) fn fate(&mut self, waiting: usize) -> Fate {
-        match self.0.random_range(0..100) {
+    fn fate(&mut self, waiting: usize) -> Fate {
+        match self.rng.random_range(0..100) {
             0..12 => Fate::Lost,
             12..20 => Fate::Twice,
-            20..30 => Fate::Held(self.0.random_range(1..=3)),
-            30..45 if waiting > 0 => Fate::Overtakes(self.0.random_range(0..waiting)),
+            20..30 => Fate::Held(self.rng.random_range(1..=3)),
+            30..45 if waiting > 0 => Fate::Overtakes(self.rng.random_range(0..waiting)),
             45..48 => Fate::Altered,
             _ => Fate::Straight,
         }
     }
 
     /// A copy with one bit flipped.
-    pub(crate) fn altered(&mut self, envelope: &[u8]) -> Vec<u8> {
+    fn altered(&mut self, envelope: &[u8]) -> Vec<u8> {
         let mut copy = envelope.to_vec();
         if !copy.is_empty() {
-            let place = self.0.random_range(0..copy.len());
-            copy[place] ^= 1 << self.0.random_range(0..8);
+            let place = self.rng.random_range(0..copy.len());
+            copy[place] ^= 1 << self.rng.random_range(0..8);
         }
         copy
+    }
+}
+
+impl Network for Mischief {
+    fn carry(&mut self, mailbox: Mailbox, bytes: &[u8], waiting: usize) -> Vec<Arrival> {
+        let fate = self.fate(waiting);
+        let start = *bytes.first_chunk().unwrap_or(&[0; 8]);
+        // Nobody listening is no reason not to carry.
+        let _ = self.seen.send(Seen { mailbox, length: bytes.len(), start, fate });
+        let arrival = |place, envelope| Arrival { place, envelope };
+        let copy = || bytes.to_vec();
+        match fate {
+            Fate::Straight => vec![arrival(waiting, copy())],
+            Fate::Lost => Vec::new(),
+            Fate::Twice => vec![arrival(waiting, copy()), arrival(waiting + 1, copy())],
+            Fate::Held(times) => {
+                self.held.push((mailbox, times, copy()));
+                Vec::new()
+            }
+            Fate::Overtakes(place) => vec![arrival(place, copy())],
+            Fate::Altered => {
+                vec![arrival(waiting, self.altered(bytes)), arrival(waiting + 1, copy())]
+            }
+        }
+    }
+
+    /// What was held back comes nearer.
+    fn found_empty(&mut self, mailbox: Mailbox) -> Vec<Vec<u8>> {
+        for (_, times, _) in self.held.iter_mut().filter(|(to, ..)| *to == mailbox) {
+            *times -= 1;
+        }
+        let here = |(to, times, _): &mut (Mailbox, u32, Vec<u8>)| *to == mailbox && *times == 0;
+        self.held.extract_if(.., here).map(|(_, _, envelope)| envelope).collect()
     }
 }

@@ -3,56 +3,31 @@
 use std::io::{self, Write};
 use std::sync::mpsc::Receiver;
 
-use crate::mischief::Fate;
-use crate::relay::Seen;
+use crate::mischief::{Fate, Seen};
 
 /// Where the right column begins.
 const WIDTH: usize = 70;
 
-/// What kind of envelope was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A new message.
-    Message,
-    /// A message sent again.
-    Again,
-    /// A receipt.
-    Receipt,
-}
-
-/// How much is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
-    /// Every envelope.
-    All,
-    /// No envelopes, but the post-quantum ratchet's steps.
-    Steps,
-    /// Progress only.
-    Progress,
-}
-
 /// How often what happened.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
+    /// Envelopes with what somebody said, for the first time.
     pub(crate) messages: usize,
-    pub(crate) again: usize,
-    pub(crate) receipts: usize,
+    /// Receipts, repair, and what was sent again.
+    pub(crate) quiet: usize,
     pub(crate) bytes: usize,
     pub(crate) lost: usize,
     pub(crate) twice: usize,
     pub(crate) held: usize,
     pub(crate) overtakes: usize,
     pub(crate) altered: usize,
+    pub(crate) duplicates: usize,
+    pub(crate) unreadable: usize,
 }
 
 impl Tally {
-    fn count(&mut self, kind: Kind, seen: &Seen) {
+    fn count(&mut self, seen: &Seen) {
         self.bytes += seen.length;
-        match kind {
-            Kind::Message => self.messages += 1,
-            Kind::Again => self.again += 1,
-            Kind::Receipt => self.receipts += 1,
-        }
         match seen.fate {
             Fate::Straight => {}
             Fate::Lost => self.lost += 1,
@@ -70,15 +45,16 @@ pub(crate) struct Transcript {
     seen: Receiver<Seen>,
     /// Of the whole run.
     pub(crate) total: Tally,
-    /// Since the last progress line.
-    part: Tally,
-    detail: Detail,
+    /// Of the whole run at the last progress line.
+    before: Tally,
+    /// Whether each envelope is shown.
+    pub(crate) details: bool,
 }
 
 impl Transcript {
     /// A transcript beside what a relay sees.
     pub(crate) fn new(seen: Receiver<Seen>) -> Self {
-        Self { seen, total: Tally::default(), part: Tally::default(), detail: Detail::All }
+        Self { seen, total: Tally::default(), before: Tally::default(), details: true }
     }
 
     /// Begins a part of the story.
@@ -94,20 +70,25 @@ impl Transcript {
 
     /// Says something that is not beside an envelope on its way to the relay.
     pub(crate) fn detail(&self, text: &str) -> io::Result<()> {
-        if self.detail == Detail::All { print(text, "") } else { Ok(()) }
+        if self.details { print(text, "") } else { Ok(()) }
     }
 
-    /// Says that the post-quantum ratchet took a step.
-    pub(crate) fn stepped(&self, text: &str) -> io::Result<()> {
-        if self.detail == Detail::Progress { Ok(()) } else { print(text, "") }
+    /// A message has been sent: beside it, what the relay saw.
+    pub(crate) fn message(&mut self, text: &str) -> io::Result<()> {
+        self.total.messages += 1;
+        self.envelope(text)
     }
 
-    /// Something has been sent: beside it, what the relay saw.
-    pub(crate) fn sent(&mut self, kind: Kind, text: &str) -> io::Result<()> {
+    /// Something else has been sent.
+    pub(crate) fn quiet(&mut self, text: &str) -> io::Result<()> {
+        self.total.quiet += 1;
+        self.envelope(text)
+    }
+
+    fn envelope(&mut self, text: &str) -> io::Result<()> {
         let seen = self.seen.try_recv().map_err(io::Error::other)?;
-        self.total.count(kind, &seen);
-        self.part.count(kind, &seen);
-        if self.detail != Detail::All {
+        self.total.count(&seen);
+        if !self.details {
             return Ok(());
         }
         let Seen { mailbox, length, start, fate } = seen;
@@ -115,17 +96,24 @@ impl Transcript {
         print(text, &format!("{mailbox} {length:>5} B {start} {fate}"))
     }
 
-    /// One line for everything since the last such line.
-    pub(crate) fn progress(&mut self, text: &str) -> io::Result<()> {
-        let part = std::mem::take(&mut self.part);
-        let Tally { messages, again, receipts, bytes, lost, .. } = part;
-        let envelopes = messages + again + receipts;
-        print(text, &format!("{envelopes} envelopes, {} KiB, {lost} lost", bytes.div_ceil(1024)))
+    /// A mailbox held so many envelopes that say nothing new.
+    pub(crate) fn dropped(&mut self, duplicates: usize, unreadable: usize) {
+        self.total.duplicates += duplicates;
+        self.total.unreadable += unreadable;
     }
 
-    /// From here on this much is shown.
-    pub(crate) fn show(&mut self, detail: Detail) {
-        (self.detail, self.part) = (detail, Tally::default());
+    /// One line for everything since the last such line.
+    pub(crate) fn progress(&mut self, text: &str) -> io::Result<()> {
+        let before = std::mem::replace(&mut self.before, self.total);
+        let Tally { messages, quiet, bytes, lost, .. } = self.total;
+        let envelopes = messages + quiet - before.messages - before.quiet;
+        let (bytes, lost) = ((bytes - before.bytes).div_ceil(1024), lost - before.lost);
+        print(text, &format!("{envelopes} envelopes, {bytes} KiB, {lost} lost"))
+    }
+
+    /// The next progress line begins here.
+    pub(crate) fn begin_progress(&mut self) {
+        self.before = self.total;
     }
 }
 
