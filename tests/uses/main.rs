@@ -1,0 +1,8 @@
+//! Uses of the crate as an app would write them, on its public surface alone: each file is
+//! one app.
+
+mod bot;
+mod http_mailbox;
+mod net;
+mod notification;
+mod server;
