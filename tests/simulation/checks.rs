@@ -1,0 +1,115 @@
+//! What has to hold in peace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use subrosa::UserId;
+
+use crate::dice::DAY;
+use crate::world::{Traffic, World};
+
+/// In how many days at the end there is nothing to carry any more.
+const QUIET_DAYS: u64 = 5;
+
+impl World {
+    pub(crate) fn check_peace(&self) {
+        self.check_messages();
+        self.check_traffic();
+        self.check_rest();
+    }
+
+    /// Every message was shown, or somebody was told.
+    ///
+    /// That nothing is shown twice is checked when it is shown: once on each disk. A disk
+    /// that is restored begins with what its backup had; a copy with what the original had.
+    /// So allowed is no more than this:
+    ///
+    /// - what was sent from a disk that was then restored over, or from a copy that ended,
+    ///   may be lost without a word: nobody who could say so remembers it;
+    /// - what was shown from such a disk counts as shown;
+    /// - what came from somebody who was blocked is dropped unseen.
+    fn check_messages(&self) {
+        let nobody = Vec::new();
+        for sender in &self.devices {
+            let mut missing: BTreeMap<&UserId, Vec<_>> = BTreeMap::new();
+            for (id, to) in &sender.database.promised {
+                let receiver = self.devices.iter().find(|device| device.user == *to).unwrap();
+                let gone = self.forgotten.get(to).unwrap_or(&nobody);
+                let shown = receiver.database.shown.contains_key(id)
+                    || gone.iter().any(|database| database.shown.contains_key(id));
+                let blocked = self.blocked.contains(&(to.clone(), sender.user.clone()))
+                    || self.blocked.contains(&(sender.user.clone(), to.clone()));
+                if !shown && !sender.database.failed.contains(id) && !blocked {
+                    missing.entry(to).or_default().push(id);
+                }
+            }
+            for (to, missing) in missing {
+                let receiver = self.devices.iter().find(|device| device.user == *to).unwrap();
+                let told = receiver.database.lost.get(&sender.user).copied().unwrap_or(0);
+                assert!(
+                    told >= missing.len() as u64,
+                    "seed {}: {} has not got {missing:?} of {}, and was told of {told} lost",
+                    self.seed,
+                    to,
+                    sender.user,
+                );
+            }
+        }
+    }
+
+    /// Repair is bounded.
+    pub(crate) fn check_traffic(&self) {
+        if std::env::var("TRAFFIC").is_ok() {
+            for (lane, traffic) in &self.traffic {
+                let Traffic { messages, quiet, by_app } = traffic;
+                if *quiet > 10 + by_app {
+                    println!("seed {} {lane:?} {messages} {quiet} {by_app}", self.seed);
+                }
+            }
+        }
+    }
+
+    /// Nothing moves any more.
+    fn check_rest(&self) {
+        let today = self.now.as_secs() / DAY.as_secs();
+        for ((from, to, day), traffic) in &self.traffic {
+            let all = traffic.messages + traffic.quiet;
+            assert!(
+                *day + QUIET_DAYS < today || all == 0,
+                "seed {}: {from} sends {to} {all} envelopes on day {day} of {today}",
+                self.seed
+            );
+        }
+    }
+
+    /// Whoever has talked can talk.
+    pub(crate) fn say_last_words(&mut self) {
+        let count = self.devices.len();
+        let mut pairs = BTreeSet::new();
+        for i in 0..count {
+            for (id, to) in &self.devices[i].database.promised {
+                let other = self.devices.iter().position(|device| device.user == *to).unwrap();
+                let _ = id;
+                pairs.extend([(i, other), (other, i)]);
+            }
+        }
+        // And with somebody new, who may be the one with whom it talked before.
+        pairs.insert((0, count - 1));
+        pairs.insert((count - 1, 0));
+        for (i, other) in pairs {
+            let (one, to) = (self.devices[i].user.clone(), self.devices[other].user.clone());
+            if self.blocks(i, &to) || self.blocks(other, &one) {
+                continue;
+            }
+            let before: BTreeSet<_> = self.devices[i].database.promised.keys().copied().collect();
+            self.send(i, other);
+            self.rest(0);
+            let promised = &self.devices[i].database.promised;
+            let last = promised.keys().find(|id| !before.contains(*id)).unwrap();
+            assert!(
+                self.devices[other].database.shown.contains_key(last),
+                "seed {}: {one} cannot write to {to}",
+                self.seed
+            );
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Seeded worlds of people, lossy mail, wrong clocks, crashes, restored and copied
+//! stores; and then peace, in which everything that was promised has to come true.
+//!
+//! ```text
+//! cargo test --test simulation                              a few hundred worlds
+//! SEEDS=10000 cargo test --release --test simulation        many
+//! SEED=77 cargo test --test simulation -- --nocapture       one, with a log
+//! ```
+//!
+//! The same seed is the same run, to the byte. A world that fails names its seed.
+
+mod account;
+mod checks;
+mod dice;
+mod process;
+mod relay;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use world::World;
+
+/// How many worlds there are by default, and how many threads make them.
+const SEEDS: u64 = 200;
+const THREADS: usize = 2;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Runs worlds in threads; fails with the first one that fails, and its seed.
+fn run_all(worlds: u64, run: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::SeqCst);
+                if seed >= worlds {
+                    return;
+                }
+                if let Err(cause) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
+                    next.store(worlds, Ordering::SeqCst);
+                    eprintln!("failed: SEED={seed} cargo test --test simulation -- --nocapture");
+                    resume_unwind(cause);
+                }
+            }
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            if let Err(cause) = thread.join() {
+                resume_unwind(cause);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_promised_comes_true_in_every_world() {
+    if let Some(seed) = number("SEED") {
+        println!("{:016x}", World::run(seed, true));
+        return;
+    }
+    run_all(number("SEEDS").unwrap_or(SEEDS), |seed| {
+        World::run(seed, false);
+    });
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in [3, 11] {
+        assert_eq!(World::run(seed, false), World::run(seed, false), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_copied_device_is_reported_and_costs_little() {
+    for seed in 0..number("SEEDS").unwrap_or(SEEDS).div_ceil(50) {
+        World::run_with_two_of_one(seed);
+    }
+}

@@ -1,0 +1,489 @@
+//! The world: first chaos, then peace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use subrosa::directory::MemoryDirectory;
+use subrosa::store::MemoryStore;
+use subrosa::wire::Envelope;
+use subrosa::{
+    Action, Address, Clock, Content, Incoming, Messenger, Refusal, Timestamp, Urgency, UserId,
+};
+
+use crate::account::Database;
+use crate::dice::{DAY, Dice, HOUR, MINUTE};
+use crate::process::{Device, Died};
+use crate::relay::{Mail, Relay};
+
+/// What a device sent to another on one day.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Traffic {
+    /// First copies of messages.
+    pub(crate) messages: usize,
+    /// Everything else: receipts, repeats, repair.
+    pub(crate) quiet: usize,
+    /// Of these, read receipts that its app sent.
+    pub(crate) by_app: usize,
+}
+
+/// Names a day, and from whom to whom.
+pub(crate) type Lane = (UserId, UserId, u64);
+
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) dice: Dice,
+    log: bool,
+    pub(crate) now: Timestamp,
+    transcript: DefaultHasher,
+    directory: MemoryDirectory,
+    relay: Relay,
+    pub(crate) devices: Vec<Device>,
+    /// Second processes of devices, on copies.
+    pub(crate) copies: Vec<Device>,
+    backups: BTreeMap<usize, (MemoryStore, Database)>,
+    /// What was on disks that are gone: those restored over, and those of copies.
+    pub(crate) forgotten: BTreeMap<UserId, Vec<Database>>,
+    pub(crate) traffic: BTreeMap<Lane, Traffic>,
+    by_tag: BTreeMap<(Address, [u8; 8]), (UserId, Vec<u8>)>,
+    /// Who has blocked whom, ever.
+    pub(crate) blocked: BTreeSet<(UserId, UserId)>,
+    chaos: bool,
+}
+
+impl World {
+    /// A world with a name for each device.
+    fn new(seed: u64, log: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let now = Timestamp::from_secs(1_800_000_000);
+        // Most worlds are small: that is where the same two meet often.
+        let count = match dice.below(20) {
+            0..10 => 2,
+            10..15 => 3,
+            15..19 => 4 + dice.below(3),
+            _ => 7 + dice.below(14),
+        };
+        let devices = (0..count).map(|i| Device::new(&format!("person {i}"), now, &mut dice));
+        let devices = devices.collect();
+        let mut relay = Relay::default();
+        (relay.lost, relay.twice) = (dice.below(200), 1 + dice.below(200));
+        Self {
+            seed,
+            dice,
+            log,
+            now,
+            transcript: DefaultHasher::new(),
+            directory: MemoryDirectory::new(),
+            relay,
+            devices,
+            copies: Vec::new(),
+            backups: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+            by_tag: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            chaos: true,
+        }
+    }
+
+    /// Runs a whole world, and gives the hash of all that happened in it.
+    pub(crate) fn run(seed: u64, log: bool) -> u64 {
+        let mut world = Self::new(seed, log);
+        world.everybody_acts();
+        let steps = 40 + world.dice.below(120);
+        let (copies, restores) = (world.dice.happens(150), world.dice.happens(300));
+        for _ in 0..steps {
+            let pause = match world.dice.below(4) {
+                0..2 => world.dice.up_to(10 * MINUTE),
+                2 => world.dice.up_to(2 * HOUR),
+                _ => world.dice.up_to(12 * HOUR),
+            };
+            world.pass(pause);
+            world.something_happens(copies, restores);
+            let who = world.dice.below(world.devices.len());
+            world.act(who);
+            world.everybody_acts();
+        }
+        world.make_peace();
+        // Longer than the last time that anything is asked for.
+        for hour in 0..24 {
+            world.pass(HOUR);
+            world.rest(hour);
+        }
+        for step in 0..4 * 42 {
+            world.pass(6 * HOUR);
+            world.rest(step);
+        }
+        world.check_peace();
+        world.say_last_words();
+        world.transcript.finish()
+    }
+
+    /// Two processes on copies of one store, for two weeks, beside somebody who writes and
+    /// is written to every few hours. It never settles; it has to be reported.
+    pub(crate) fn run_with_two_of_one(seed: u64) {
+        let mut world = Self::new(seed, false);
+        (world.relay.lost, world.relay.twice) = (0, 0);
+        world.devices.truncate(2);
+        world.everybody_acts();
+        for _ in 0..3 {
+            world.send(0, 1);
+            world.everybody_acts();
+            world.answer_requests(1);
+            world.send(1, 0);
+            world.everybody_acts();
+        }
+        let copy = world.devices[0].copy(&mut world.dice);
+        world.copies.push(copy);
+        for _ in 0..14 * 6 {
+            world.pass(4 * HOUR);
+            let i = world.dice.below(3);
+            match i {
+                2 => world.send(2, 1),
+                i => world.send(i, 1 - i),
+            }
+            world.everybody_acts();
+        }
+        let user = world.devices[0].user.clone();
+        let reported = world.devices[1].database.fallen_back.contains(&user)
+            || world.devices[0].database.restored + world.copies[0].database.restored > 0;
+        assert!(reported, "seed {seed}: nobody was told");
+        world.check_traffic();
+    }
+
+    fn note(&mut self, what: &str, bytes: impl Hash) {
+        self.now.as_millis().hash(&mut self.transcript);
+        what.hash(&mut self.transcript);
+        bytes.hash(&mut self.transcript);
+        if self.log {
+            let seconds = self.now.as_secs() - 1_800_000_000;
+            println!("day {:2} {:5} s  {what}", seconds / 86400, seconds % 86400);
+        }
+    }
+
+    pub(crate) fn pass(&mut self, span: std::time::Duration) {
+        self.now = self.now.after(span);
+    }
+
+    /// A device, or a copy of one.
+    fn device(&mut self, i: usize) -> &mut Device {
+        let count = self.devices.len();
+        if i < count { &mut self.devices[i] } else { &mut self.copies[i - count] }
+    }
+
+    /// A call to a messenger, in the time of its device.
+    fn call<R>(
+        &mut self,
+        i: usize,
+        call: impl FnOnce(&mut Messenger) -> Result<R, subrosa::Error>,
+    ) -> Result<R, Died> {
+        let count = self.devices.len();
+        let device =
+            if i < count { &mut self.devices[i] } else { &mut self.copies[i - count] };
+        device.see_time(self.now);
+        let result = device.call(&mut self.dice, call);
+        if result.is_err() {
+            let name = self.device(i).user.to_string();
+            self.note(&format!("{i} {name} dies and starts again"), 0);
+        }
+        result
+    }
+
+    /// Somebody does something.
+    fn act(&mut self, i: usize) {
+        let count = self.devices.len();
+        let i = if self.dice.happens(300) { self.dice.below(count + self.copies.len()) } else { i };
+        match self.dice.below(10) {
+            0..6 => {
+                let other = if self.dice.happens(700) { (i + 1) % count } else {
+                    self.dice.below(count)
+                };
+                for _ in 0..1 + self.dice.below(3) {
+                    self.send(i, other);
+                }
+            }
+            6..8 => self.answer_requests(i),
+            8 => self.say_what_is_read(i),
+            _ => {
+                // To take back a block, or to block somebody anew.
+                let user = self.devices[self.dice.below(count)].user.clone();
+                if user == self.device(i).user {
+                    return;
+                }
+                if self.dice.happens(300) {
+                    self.block(i, &user);
+                } else {
+                    self.accept(i, &user);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn send(&mut self, i: usize, other: usize) {
+        let to = self.devices[other].user.clone();
+        if to == self.device(i).user {
+            return;
+        }
+        if self.blocks(i, &to) {
+            return;
+        }
+        let text = format!("{} from {i} to {other}", self.dice.number());
+        let later = self.chaos && self.dice.happens(30);
+        let at = self.device(i).clock.now().after(self.dice.up_to(2 * DAY));
+        let sent = self.call(i, |messenger| match later {
+            true => messenger.send_at(&to, Content::text(text.as_str()), at),
+            false => messenger.send(&to, Content::text(text.as_str())),
+        });
+        if let Ok(id) = sent {
+            self.note(&format!("{i} sends {id:?} to {to}"), id.as_bytes());
+            self.device(i).database.promised.insert(id, to);
+        }
+    }
+
+    pub(crate) fn blocks(&mut self, i: usize, user: &UserId) -> bool {
+        let contact = loop {
+            if let Ok(contact) = self.call(i, |messenger| messenger.contact(user)) {
+                break contact;
+            }
+        };
+        contact.consent == subrosa::Consent::Blocked
+    }
+
+    fn block(&mut self, i: usize, user: &UserId) {
+        let who = self.device(i).user.clone();
+        self.blocked.insert((who, user.clone()));
+        let _ = self.call(i, |messenger| messenger.block(user));
+        self.note(&format!("{i} blocks {user}"), 0);
+    }
+
+    fn accept(&mut self, i: usize, user: &UserId) {
+        if self.call(i, |messenger| messenger.accept(user)).is_ok() {
+            self.device(i).database.requests.remove(user);
+            self.note(&format!("{i} accepts {user}"), 0);
+        }
+    }
+
+    fn answer_requests(&mut self, i: usize) {
+        for user in self.device(i).database.requests.clone() {
+            if self.dice.happens(100) && self.chaos {
+                self.block(i, &user);
+                self.device(i).database.requests.remove(&user);
+            } else {
+                self.accept(i, &user);
+            }
+        }
+    }
+
+    fn say_what_is_read(&mut self, i: usize) {
+        let unread = std::mem::take(&mut self.device(i).database.unread);
+        for (user, id) in unread {
+            if self.blocks(i, &user) {
+                continue;
+            }
+            let sent = self.call(i, |messenger| messenger.send(&user, Content::read(&[id])));
+            if sent.is_ok() {
+                let from = self.device(i).user.clone();
+                self.lane(&from, &user).by_app += 1;
+            }
+        }
+    }
+
+    fn lane(&mut self, from: &UserId, to: &UserId) -> &mut Traffic {
+        let day = self.now.as_secs() / DAY.as_secs();
+        self.traffic.entry((from.clone(), to.clone(), day)).or_default()
+    }
+
+    /// Clocks jump, networks and processes fail, disks are restored and copied.
+    fn something_happens(&mut self, copies: bool, restores: bool) {
+        let i = self.dice.below(self.devices.len());
+        match self.dice.below(20) {
+            0 => {
+                self.devices[i].offset = self.dice.offset();
+                let offset = self.devices[i].offset / 60_000;
+                self.note(&format!("{i} has its clock wrong by {offset} minutes"), offset);
+            }
+            1..3 => {
+                self.devices[i].offline ^= true;
+                self.note(&format!("{i} goes or comes"), i);
+            }
+            3..6 => self.devices[i].let_fail(&mut self.dice),
+            6 => self.devices[i].start(&mut self.dice),
+            7 if restores => {
+                self.backups.insert(i, self.devices[i].back_up());
+                self.note(&format!("{i} is backed up"), i);
+            }
+            8 if restores => self.restore(i),
+            9 if copies && self.copies.is_empty() => {
+                self.devices[i].see_time(self.now);
+                let copy = self.devices[i].copy(&mut self.dice);
+                self.copies.push(copy);
+                self.note(&format!("{i} is there twice"), i);
+            }
+            10..12 if !self.copies.is_empty() => self.end_copies(),
+            _ => {}
+        }
+    }
+
+    fn restore(&mut self, i: usize) {
+        let Some(backup) = self.backups.remove(&i) else { return };
+        // What it has not read it would lose unseen.
+        self.devices[i].let_work();
+        self.read(i);
+        let device = &mut self.devices[i];
+        let gone = device.database.clone();
+        device.see_time(self.now);
+        device.restore(&backup, &mut self.dice);
+        self.forgotten.entry(self.devices[i].user.clone()).or_default().push(gone);
+        self.note(&format!("{i} is restored"), i);
+    }
+
+    fn end_copies(&mut self) {
+        for i in self.devices.len()..self.devices.len() + self.copies.len() {
+            self.device(i).let_work();
+            self.read(i);
+        }
+        for copy in std::mem::take(&mut self.copies) {
+            self.note(&format!("the copy of {} ends", copy.user), 0);
+            self.forgotten.entry(copy.user.clone()).or_default().push(copy.database);
+        }
+    }
+
+    /// Everybody takes mail, reads and carries, once.
+    pub(crate) fn everybody_acts(&mut self) -> usize {
+        let mut moved = 0;
+        for i in 0..self.devices.len() + self.copies.len() {
+            if self.device(i).offline {
+                continue;
+            }
+            moved += self.take_mail(i);
+            self.read(i);
+            moved += self.run_errands(i);
+        }
+        moved
+    }
+
+    fn take_mail(&mut self, i: usize) -> usize {
+        let (address, hints) = (self.device(i).address.clone(), self.device(i).hints);
+        let arrived = self.relay.arrived(&address, self.now);
+        let count = arrived.len();
+        for (key, Mail { from, envelope }) in arrived {
+            let received = self.call(i, |messenger| {
+                let incoming = Incoming::new(&envelope);
+                messenger.receive(if hints { incoming.claimed_from(&from) } else { incoming })
+            });
+            let Ok(received) = received else { return count };
+            let name = hex(&envelope);
+            self.note(&format!("{i} receives {name} of {from}: {received:?}"), &envelope);
+            // Else the deletion was lost on the way to the server.
+            if !self.chaos || self.dice.happens(950) {
+                self.relay.delete(&address, key);
+            }
+        }
+        count
+    }
+
+    fn read(&mut self, i: usize) {
+        loop {
+            match self.call(i, Messenger::next_event) {
+                Err(Died) => {}
+                Ok(None) => return,
+                Ok(Some(event)) => {
+                    self.note(&format!("{i} is told {:?}", event.kind), event.id.as_bytes());
+                    self.device(i).database.take(event.id, event.kind);
+                    let _ = self.call(i, |messenger| messenger.events_done(&[event.id]));
+                }
+            }
+        }
+    }
+
+    fn run_errands(&mut self, i: usize) -> usize {
+        let from = self.device(i).user.clone();
+        let mut carried = 0;
+        loop {
+            assert!(carried < 3000, "envelopes without end");
+            let out = match self.call(i, Messenger::next_outgoing) {
+                Ok(Some(out)) => out,
+                Ok(None) => return carried,
+                Err(Died) => continue,
+            };
+            // What is not said to be done comes again.
+            if self.chaos && self.dice.happens(100) {
+                continue;
+            }
+            match &out.action {
+                Action::Publish { publication } => {
+                    self.note(&format!("{i} publishes"), publication);
+                    self.directory.publish(publication).unwrap();
+                }
+                Action::Fetch { user } => {
+                    let Ok(bundle) = self.directory.bundle(user) else {
+                        let refusal = Refusal::NoSuchUser;
+                        let _ = self.call(i, |m| m.outgoing_refused(out.id, refusal));
+                        continue;
+                    };
+                    let learned = self.call(i, |messenger| messenger.learn(&bundle));
+                    self.note(&format!("{i} asks for {user}: {learned:?}"), bundle);
+                }
+                Action::Deliver { to, envelope, urgency, .. } => {
+                    for to in to {
+                        self.carry(&from, to, envelope, *urgency);
+                        carried += 1;
+                    }
+                    self.note(&format!("{i} {urgency:?} to {to:?}: {}", hex(envelope)), envelope);
+                }
+            }
+            let _ = self.call(i, |messenger| messenger.outgoing_done(&[out.id]));
+        }
+    }
+
+    fn carry(&mut self, from: &UserId, to: &Address, envelope: &[u8], urgency: Urgency) {
+        let tag = Envelope::decode(envelope).unwrap().message().tag();
+        let known = self.by_tag.entry((to.clone(), tag));
+        let known = known.or_insert_with(|| (from.clone(), envelope.to_vec()));
+        // The same envelope may be carried twice, and a restored or copied device uses
+        // keys again.
+        let again = known.1 == envelope;
+        let copied = self.forgotten.contains_key(from)
+            || self.copies.iter().any(|copy| copy.user == *from);
+        assert!(again || copied, "one key was used for two envelopes of {from}");
+        let mail = Mail { from: from.clone(), envelope: envelope.to_vec() };
+        self.relay.carry(to, &mail, self.now, &mut self.dice);
+        let lane = self.lane(from, &to.user);
+        match urgency {
+            Urgency::Alert => lane.messages += 1,
+            _ => lane.quiet += 1,
+        }
+    }
+
+    /// All clocks are right, everybody is there, and the network is perfect.
+    fn make_peace(&mut self) {
+        self.end_copies();
+        self.relay.peace(self.now);
+        self.chaos = false;
+        for i in 0..self.devices.len() {
+            self.devices[i].let_work();
+            (self.devices[i].offset, self.devices[i].offline) = (0, false);
+        }
+        self.note("peace", 0);
+        for i in 0..self.devices.len() {
+            if self.dice.happens(800) {
+                self.answer_requests(i);
+            }
+        }
+    }
+
+    /// Carries until nothing moves any more.
+    pub(crate) fn rest(&mut self, step: usize) {
+        for _ in 0..100 {
+            if self.everybody_acts() == 0 {
+                return;
+            }
+        }
+        panic!("they never rest, step {step}");
+    }
+}
+
+/// The start of an envelope's tag, for the log.
+fn hex(envelope: &[u8]) -> String {
+    let tag = Envelope::decode(envelope).unwrap().message().tag();
+    format!("{:016x}", u64::from_be_bytes(tag))
+}
