@@ -48,6 +48,11 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(span)))
     }
 
+    /// How far this and `other` are from each other, whichever is the later one.
+    pub(crate) const fn apart(self, other: Self) -> Duration {
+        Duration::from_millis(self.0.abs_diff(other.0))
+    }
+
     /// How long ago `earlier` was; zero if it is later than this.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -76,6 +81,7 @@ mod tests {
         assert_eq!(last.after(Duration::from_secs(1)), last);
         assert_eq!(Timestamp::from_secs(u64::MAX), last);
         assert_eq!(Timestamp::default().since(last), Duration::ZERO);
+        assert_eq!(Timestamp::default().apart(last), last.since(Timestamp::default()));
         assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(5)).as_millis(), 0);
     }
 }

@@ -1,4 +1,8 @@
 //! A clock that may jump: nothing is deleted for its age while it is not to be trusted.
+//!
+//! Times that were written down by a clock that was ahead lie in the future once it is
+//! right. Wherever one is read, it counts as now: else what hangs on it would wait until
+//! then, which may be years.
 
 use std::time::Duration;
 

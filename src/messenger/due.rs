@@ -15,8 +15,8 @@ const JOBS_A_COMMIT: usize = 64;
 /// More jobs than there ever are.
 const MOST_JOBS: usize = 1 << 20;
 
-/// No job is ever set further ahead.
-const FURTHEST: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+/// When jobs are done that a clock which was ahead had put off.
+const BROUGHT_FORWARD: Duration = Duration::from_secs(60 * 60);
 
 /// A kind of job; its subject is the rest of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,17 +148,16 @@ impl Work<'_> {
     }
 }
 
-/// Brings jobs forward that are set further ahead than any ever is.
+/// Brings all jobs forward: a clock that was ahead has put them off for too long. What is
+/// done too early looks what there is to do, and sets its own time again.
 pub(super) fn bring_forward(work: &mut Work<'_>) -> Result<(), Error> {
-    let furthest = work.now.after(FURTHEST);
-    let from = furthest.as_millis().to_be_bytes();
-    for (key, _) in work.view.scan(DUE, &from, MOST_JOBS)? {
+    let at = work.now.after(BROUGHT_FORWARD);
+    for (key, _) in work.view.scan(DUE, &at.as_millis().to_be_bytes(), MOST_JOBS)? {
         let Some(timer) = key.get(8..).map(<[u8]>::to_vec) else { continue };
         // Scheduled messages keep their time, however far.
         if timer.first() == Some(&Job::Scheduled.number()) {
             continue;
         }
-        let at = work.now.after(Duration::from_secs(60 * 60));
         work.view.delete(DUE, key);
         work.view.put(DUE, due_key(at, &timer), Zeroizing::default());
         work.view.put(TIMERS, timer, Zeroizing::new(at.as_millis().to_be_bytes().to_vec()));

@@ -68,12 +68,14 @@ impl Work<'_> {
                 None if record.tried => Peers::ByTag,
                 None => Peers::All,
             };
+            let held_while_ahead = record.held_at > self.now.as_millis();
+            record.held_at = record.held_at.min(self.now.as_millis());
             let old = self.now.since(Timestamp::from_millis(record.held_at));
             let expired = self.may_expire && old > crate::session::KEPT_TIME;
             if expired || self.receive_held(&record.envelope, from.as_ref(), peers)? {
                 self.view.delete(table::HELD, key);
-            } else if matches!(peers, Peers::All) {
-                record.tried = true;
+            } else if held_while_ahead || matches!(peers, Peers::All) {
+                record.tried |= matches!(peers, Peers::All);
                 self.view.put(table::HELD, key, stored::encode(&record));
             }
         }

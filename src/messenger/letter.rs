@@ -398,6 +398,12 @@ impl Work<'_> {
         let mut next: Option<Timestamp> = None;
         let mut overdue = false;
         for (seq, mut entry) in self.log_of(to)? {
+            if entry.sent_at > self.now.as_millis() {
+                // Sent while the clock was ahead.
+                entry.sent_at = self.now.as_millis();
+                entry.again_at = self.now.after(AGAIN_AFTER[0]).as_millis();
+                self.save_log_entry(to, seq, &entry);
+            }
             let sent_at = Timestamp::from_millis(entry.sent_at);
             if self.may_expire && self.now >= sent_at.after(GIVEN_UP_AFTER) {
                 self.leave_log(to, seq)?;
@@ -444,10 +450,15 @@ impl Work<'_> {
     pub(super) fn sweep_letter(&mut self, key: &[u8], row: &[u8]) -> Result<(), Error> {
         let id = key.try_into().ok().map(MessageId::from_bytes);
         let letter = stored::decode::<Letter>(row, "letter").ok();
-        let (Some(id), Some(letter)) = (id, letter) else {
+        let (Some(id), Some(mut letter)) = (id, letter) else {
             self.view.delete(table::LETTERS, key.to_vec());
             return Ok(());
         };
+        if letter.sent_at > self.now.as_millis() {
+            // Written while the clock was ahead.
+            letter.sent_at = self.now.as_millis();
+            self.save_letter(id, &letter);
+        }
         let age = self.now.since(Timestamp::from_millis(letter.sent_at));
         if age > crate::session::KEPT_TIME || (age > GIVEN_UP_AFTER && !letter.delivered) {
             self.give_up_letter(id, &letter, StatusCode::Expired)?;

@@ -201,6 +201,12 @@ impl Work<'_> {
     /// Forgets, once in a while, that a message was shown.
     pub(super) fn sweep_shown(&mut self, key: &[u8], row: &[u8]) {
         let at = row.try_into().ok().map_or(0, u64::from_be_bytes);
+        if at > self.now.as_millis() {
+            // Shown while the clock was ahead.
+            let now = self.now.as_millis().to_be_bytes().to_vec();
+            self.view.put(table::SHOWN, key.to_vec(), zeroize::Zeroizing::new(now));
+            return;
+        }
         if self.now.since(Timestamp::from_millis(at)) > crate::session::KEPT_TIME {
             self.view.delete(table::SHOWN, key.to_vec());
         }

@@ -201,14 +201,14 @@ impl Work<'_> {
         let stocked = self.view.get(table::OWN, STOCKED)?;
         let stocked = stocked.and_then(|row| row.as_slice().try_into().ok());
         let stocked = Timestamp::from_millis(stocked.map_or(0, u64::from_be_bytes));
-        if self.now.since(stocked) > RESTOCKED {
+        if self.now.apart(stocked) > RESTOCKED {
             return self.publish_whole();
         }
         let id = self.signed_prekey()?.id();
         let row = self.view.get(table::PREKEYS, id.as_bytes())?;
         let made = row.and_then(|row| stored::decode::<StockedPrekey>(&row, "prekey").ok());
         let made_at = Timestamp::from_millis(made.map_or(0, |stocked| stocked.made_at));
-        if self.now.since(made_at) >= ROTATED {
+        if self.now.apart(made_at) >= ROTATED {
             return self.rotate_signed_prekey();
         }
         if self.may_expire { self.delete_old_prekeys() } else { Ok(()) }
@@ -216,10 +216,18 @@ impl Work<'_> {
 
     fn delete_old_prekeys(&mut self) -> Result<(), Error> {
         for (key, row) in self.view.scan_prefix(table::PREKEYS, &[])? {
-            let Ok(stocked) = stored::decode::<StockedPrekey>(&row, "stocked prekey") else {
+            let Ok(mut stocked) = stored::decode::<StockedPrekey>(&row, "stocked prekey") else {
                 self.view.delete(table::PREKEYS, key);
                 continue;
             };
+            let now = self.now.as_millis();
+            if stocked.made_at.max(stocked.superseded_at) > now {
+                // Made or replaced while the clock was ahead.
+                stocked.made_at = stocked.made_at.min(now);
+                stocked.superseded_at = stocked.superseded_at.min(now);
+                self.view.put(table::PREKEYS, key, stored::encode(&stocked));
+                continue;
+            }
             let since = |at: u64| self.now.since(Timestamp::from_millis(at));
             let superseded = stocked.superseded_at != 0;
             let over = (superseded && since(stocked.superseded_at) > SUPERSEDED_KEPT)

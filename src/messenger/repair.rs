@@ -35,6 +35,9 @@ const ASKED_AFTER: [Duration; 8] = [
     Duration::from_secs(7 * 24 * 60 * 60),
 ];
 
+/// The longest of these.
+const LONGEST_WAIT: Duration = ASKED_AFTER[7];
+
 /// How many different envelopes of a session do not open before it counts as broken.
 ///
 /// One or two are damage on the way; the genuine ones still come.
@@ -222,9 +225,9 @@ impl Work<'_> {
     /// Whether another session may be begun now; if not, it is put off.
     pub(super) fn may_begin(&mut self, address: &Address, reason: Reason) -> Result<bool, Error> {
         let mut health = self.health(address)?.unwrap_or_default();
-        health.begun_at.retain(|at| self.now.since(Timestamp::from_millis(*at)) < DAY);
+        health.begun_at.retain(|at| self.now.apart(Timestamp::from_millis(*at)) < DAY);
         let within = |span| {
-            let recent = |at: &&u64| self.now.since(Timestamp::from_millis(**at)) < span;
+            let recent = |at: &&u64| self.now.apart(Timestamp::from_millis(**at)) < span;
             health.begun_at.iter().filter(recent).count()
         };
         let may = within(HOUR) < BEGUN_AN_HOUR && within(DAY) < BEGUN_A_DAY;
@@ -320,19 +323,23 @@ impl Work<'_> {
         }
         let mut health = self.health(address)?.unwrap_or_default();
         let old: BTreeSet<_> = (health.not_opened.iter().zip(&health.not_opened_at))
-            .filter(|(_, at)| self.now.since(Timestamp::from_millis(**at)) >= HOUR)
+            .filter(|(_, at)| self.now.apart(Timestamp::from_millis(**at)) >= HOUR)
             .filter_map(|(name, _)| name.get(..8).map(<[u8]>::to_vec))
             .collect();
         let broken = old.len() >= BROKEN_AFTER || health.begin_later;
         let day_old = health.not_opened_at.iter().chain(&health.ephemerals_at);
-        let day_old = day_old.copied().any(|at| self.now.since(Timestamp::from_millis(at)) >= DAY);
+        let day_old = day_old.copied().any(|at| self.now.apart(Timestamp::from_millis(at)) >= DAY);
         self.match_gaps(address, &mut health)?;
         let (mut ask, mut lost) = (Vec::new(), Vec::new());
         let mut next: Option<u64> = None;
         let asked_at = &mut health.asked_at;
-        asked_at.retain(|at| self.now.since(Timestamp::from_millis(*at)) < HOUR);
+        asked_at.retain(|at| self.now.apart(Timestamp::from_millis(*at)) < HOUR);
         let may_ask = asked_at.len() < ASKED_AN_HOUR;
         for gap in &mut health.gaps {
+            if gap.ask_at > self.now.after(LONGEST_WAIT).as_millis() {
+                // Put off while the clock was ahead.
+                gap.ask_at = self.now.as_millis();
+            }
             if gap.ask_at <= self.now.as_millis() && may_ask && ask.len() < RANGES_A_MESSAGE {
                 let times = usize::try_from(gap.times).unwrap_or(usize::MAX);
                 match ASKED_AFTER.get(times + 1) {
@@ -411,7 +418,7 @@ impl Work<'_> {
 
     /// How many messages may still be sent again to this device within this hour.
     fn servings_left(&self, health: &mut PeerHealth) -> usize {
-        health.served_at.retain(|at| self.now.since(Timestamp::from_millis(*at)) < HOUR);
+        health.served_at.retain(|at| self.now.apart(Timestamp::from_millis(*at)) < HOUR);
         SERVED_AN_HOUR.saturating_sub(health.served_at.len())
     }
 
@@ -497,7 +504,8 @@ fn today(now: Timestamp) -> u32 {
 
 fn restored_often(health: &PeerHealth, now: Timestamp) -> bool {
     let since = today(now).saturating_sub(RESTORED_WITHIN);
-    health.repair_days.iter().filter(|day| **day > since).count() >= RESTORED_AFTER
+    let recent = |day: &&u32| **day > since && **day <= today(now);
+    health.repair_days.iter().filter(recent).count() >= RESTORED_AFTER
 }
 
 /// Notes that there was repair today; says whether that makes it too often.

@@ -7,7 +7,7 @@ use subrosa::directory::MemoryDirectory;
 use subrosa::store::MemoryStore;
 use subrosa::wire::Envelope;
 use subrosa::{
-    Action, Address, Clock, Content, Incoming, Messenger, Refusal, Timestamp, Urgency, UserId,
+    Action, Address, Content, Incoming, Messenger, Refusal, Timestamp, Urgency, UserId,
 };
 
 use crate::account::Database;
@@ -109,8 +109,8 @@ impl World {
             world.pass(HOUR);
             world.rest(hour);
         }
-        for step in 0..4 * 42 {
-            world.pass(6 * HOUR);
+        for step in 0..2 * 50 {
+            world.pass(12 * HOUR);
             world.rest(step);
         }
         world.check_peace();
@@ -228,13 +228,14 @@ impl World {
         }
         let text = format!("{} from {i} to {other}", self.dice.number());
         let later = self.chaos && self.dice.happens(30);
-        let at = self.device(i).clock.now().after(self.dice.up_to(2 * DAY));
+        let at = self.now.after(self.dice.up_to(2 * DAY));
         let sent = self.call(i, |messenger| match later {
             true => messenger.send_at(&to, Content::text(text.as_str()), at),
             false => messenger.send(&to, Content::text(text.as_str())),
         });
         if let Ok(id) = sent {
-            self.note(&format!("{i} sends {id:?} to {to}"), id.as_bytes());
+            let when = if later { "later" } else { "now" };
+            self.note(&format!("{i} sends {id:?} {when} to {to}"), id.as_bytes());
             self.device(i).database.promised.insert(id, to);
         }
     }
