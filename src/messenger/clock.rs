@@ -40,6 +40,7 @@ pub(super) fn observe(work: &mut Work<'_>) -> Result<(), Error> {
         return note(work, now, now);
     }
     work.may_expire = now >= steady_since.after(STEADY);
+    work.steady_since = steady_since;
     if now.since(seen) > NOTED || seen.since(now) > NOTED {
         return note(work, now, steady_since);
     }

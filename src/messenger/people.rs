@@ -207,7 +207,10 @@ impl Work<'_> {
             self.view.put(table::SHOWN, key.to_vec(), zeroize::Zeroizing::new(now));
             return;
         }
-        if self.now.since(Timestamp::from_millis(at)) > crate::session::KEPT_TIME {
+        // Shown by a clock that was behind, it looks old and is not; and a message that may
+        // still be sent again must not be shown twice.
+        let known_since = Timestamp::from_millis(at).max(self.steady_since);
+        if self.now.since(known_since) > crate::session::KEPT_TIME {
             self.view.delete(table::SHOWN, key.to_vec());
         }
     }

@@ -99,6 +99,8 @@ pub(super) struct Work<'m> {
     pub(super) now: Timestamp,
     /// The clock has been steady, so that what is old may be deleted.
     pub(super) may_expire: bool,
+    /// Since when it has been steady: what was dated before may be younger than it looks.
+    pub(super) steady_since: Timestamp,
     pub(super) rng: ChaCha20Rng,
     /// How many places in the order this commit has taken.
     ordered: u64,
@@ -136,7 +138,10 @@ pub(super) fn commit<R>(
         let mut random = [0; 16];
         rng.fill_bytes(&mut random);
         let now = options.clock.now();
-        let mut work = Work { view, cache, options, now, may_expire: false, rng, ordered: 0 };
+        let steady_since = now;
+        let may_expire = false;
+        let mut work =
+            Work { view, cache, options, now, may_expire, steady_since, rng, ordered: 0 };
         let result = clock::observe(&mut work).and_then(|()| steps(&mut work));
         let result = result.and_then(|value| view.check().map(|()| value));
         let value = match result {

@@ -344,12 +344,17 @@ impl Peer {
     }
 
     /// Forgets what is older than 30 days: keys and tags, and sessions that do not
-    /// send and were not used. To be called once a day or so.
+    /// send and were not used; but never the newest that the peer is known to have. To be
+    /// called once a day or so.
     pub fn expire(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
         let (mut rows, mut tags) = (Vec::new(), Vec::new());
         let sending = self.sending_session().map(Session::id);
+        // Where the peer sends while it knows nothing of the session that we send in.
+        let confirmed = self.sessions.iter().filter(|session| session.is_confirmed());
+        let theirs = confirmed.max_by_key(|session| session.generation()).map(Session::id);
         let old = |session: &Session| {
-            Some(session.id()) != sending && now.since(session.last_used_at()) > KEPT_TIME
+            let id = Some(session.id());
+            id != sending && id != theirs && now.since(session.last_used_at()) > KEPT_TIME
         };
         while let Some(place) = self.sessions.iter().position(old) {
             self.drop_session(place, &mut rows, &mut tags);

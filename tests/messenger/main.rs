@@ -1,6 +1,7 @@
 //! The messenger from outside, as an app uses it: whole conversations over a relay that
 //! only carries bytes.
 
+mod clocks;
 mod conversation;
 mod crash;
 mod people;

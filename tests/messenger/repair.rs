@@ -91,3 +91,25 @@ fn one_store_in_two_processes_is_one_account() {
     other.cancel(&first).unwrap();
     assert!(matches!(one.cancel(&first), Err(Error::Unknown)));
 }
+
+#[test]
+fn the_session_that_a_peer_sends_in_outlives_a_newer_one_that_never_arrived() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    alice.say(&bob.user(), "hello");
+    world.carry(&mut alice);
+    let first = world.fetch_mail(&bob);
+    // Without an answer Alice begins another session, and what is sent in it is lost.
+    world.clock.advance(50 * Duration::from_secs(60 * 60));
+    world.carry(&mut alice);
+    drop(world.fetch_mail(&bob));
+    for (_, envelope) in &first {
+        bob.messenger.receive(envelope).unwrap();
+    }
+    bob.read();
+    bob.messenger.accept(&alice.user()).unwrap();
+    world.pass(45 * DAY, &mut [&mut alice, &mut bob]);
+    bob.say(&alice.user(), "are you still there?");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.texts(), ["are you still there?"]);
+}

@@ -7,7 +7,7 @@ use subrosa::directory::MemoryDirectory;
 use subrosa::store::MemoryStore;
 use subrosa::wire::Envelope;
 use subrosa::{
-    Action, Address, Content, Incoming, Messenger, Refusal, Timestamp, Urgency, UserId,
+    Action, Address, Content, Incoming, MessageId, Messenger, Refusal, Timestamp, Urgency, UserId,
 };
 
 use crate::account::Database;
@@ -137,10 +137,7 @@ impl World {
         for _ in 0..14 * 6 {
             world.pass(4 * HOUR);
             let i = world.dice.below(3);
-            match i {
-                2 => world.send(2, 1),
-                i => world.send(i, 1 - i),
-            }
+            world.send(i, if i == 1 { 0 } else { 1 });
             world.everybody_acts();
         }
         let user = world.devices[0].user.clone();
@@ -218,13 +215,11 @@ impl World {
         }
     }
 
-    pub(crate) fn send(&mut self, i: usize, other: usize) {
+    /// One writes to another, if it may, and its process outlives that.
+    pub(crate) fn send(&mut self, i: usize, other: usize) -> Option<MessageId> {
         let to = self.devices[other].user.clone();
-        if to == self.device(i).user {
-            return;
-        }
-        if self.blocks(i, &to) {
-            return;
+        if to == self.device(i).user || self.blocks(i, &to) {
+            return None;
         }
         let text = format!("{} from {i} to {other}", self.dice.number());
         let later = self.chaos && self.dice.happens(30);
@@ -233,11 +228,11 @@ impl World {
             true => messenger.send_at(&to, Content::text(text.as_str()), at),
             false => messenger.send(&to, Content::text(text.as_str())),
         });
-        if let Ok(id) = sent {
-            let when = if later { "later" } else { "now" };
-            self.note(&format!("{i} sends {id:?} {when} to {to}"), id.as_bytes());
-            self.device(i).database.promised.insert(id, to);
-        }
+        let id = sent.ok()?;
+        let when = if later { "later" } else { "now" };
+        self.note(&format!("{i} sends {id:?} {when} to {to}"), id.as_bytes());
+        self.device(i).database.promised.insert(id, to);
+        Some(id)
     }
 
     pub(crate) fn blocks(&mut self, i: usize, user: &UserId) -> bool {

@@ -1,0 +1,67 @@
+//! Clocks that were wrong for a while, and are right again.
+
+use std::time::Duration;
+
+use subrosa::Status;
+
+use crate::world::World;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+#[test]
+fn a_message_that_was_lost_while_the_clock_was_ahead_is_sent_again() {
+    for ahead in [40 * DAY, 3 * YEAR] {
+        let mut world = World::new();
+        let (mut alice, mut bob) = world.pair();
+        let right = subrosa::Clock::now(&world.clock);
+        world.clock.advance(ahead);
+        let id = alice.say(&bob.user(), "lost");
+        world.carry(&mut alice);
+        drop(world.fetch_mail(&bob));
+        world.clock.set(right);
+        world.pass(3 * DAY, &mut [&mut alice, &mut bob]);
+        assert_eq!(bob.texts(), ["lost"]);
+        assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
+    }
+}
+
+#[test]
+fn a_message_without_receipt_is_given_up_though_the_clock_was_ahead() {
+    let mut world = World::new();
+    let (mut alice, bob) = world.pair();
+    let right = subrosa::Clock::now(&world.clock);
+    world.clock.advance(3 * YEAR);
+    let id = alice.say(&bob.user(), "lost for good");
+    world.carry(&mut alice);
+    world.clock.set(right);
+    for _ in 0..26 {
+        world.clock.advance(DAY);
+        world.carry(&mut alice);
+        alice.read();
+    }
+    let expired = Status::Failed(bob.user(), subrosa::FailReason::Expired);
+    assert_eq!(alice.statuses(id), [Status::Sent, expired]);
+}
+
+#[test]
+fn a_gap_that_was_noticed_while_the_clock_was_ahead_is_asked_for() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let right = subrosa::Clock::now(&world.clock);
+    alice.say(&bob.user(), "lost");
+    world.carry(&mut alice);
+    drop(world.fetch_mail(&bob));
+    alice.say(&bob.user(), "arrives");
+    world.carry(&mut alice);
+    world.clock.advance(3 * YEAR);
+    world.deliver(&mut bob);
+    world.clock.set(right);
+    // Bob's own asking: Alice would send it again after two days.
+    for _ in 0..3 {
+        world.clock.advance(HOUR + Duration::from_secs(60));
+        world.settle(&mut [&mut alice, &mut bob]);
+    }
+    assert_eq!(bob.texts(), ["arrives", "lost"]);
+}
