@@ -105,8 +105,9 @@ pub use address::{Address, DeviceId, InvalidUserId, MAX_USER_ID_LEN, UserId};
 pub use content::Content;
 pub use messenger::{
     Action, Batch, Clock, Consent, Contact, Conversation, Error, ErrorKind, Event, EventId,
-    EventKind, FailReason, IdentityPolicy, Incoming, Learned, Message, Messenger, Opened, Options,
-    Outgoing, OutgoingId, Received, Refusal, Rejection, Setup, Status, Urgency,
+    EventKind, FailReason, IdentityPolicy, Incoming, Learned, LinkCode, Linking, Message,
+    Messenger, Opened, Options, Outgoing, OutgoingId, Received, RecoveryKey, Refusal, Rejection,
+    Setup, Status, Urgency,
 };
 pub use timestamp::Timestamp;
 pub use wire::MessageId;

@@ -10,14 +10,16 @@ const STORED: &str = ".subrosa.stored.v1";
 
 /// Those of the messenger cannot be printed; those with keys or content wipe themselves.
 const MESSENGER: &str = ".subrosa.stored.messenger.v1";
-const SECRET: [&str; 9] = [
+const SECRET: [&str; 11] = [
     "Arrival",
+    "Backup",
     "Delivery",
     "Errand",
     "Event",
     "HeldEnvelope",
     "Letter",
     "Own",
+    "PendingLink",
     "Scheduled",
     "StockedPrekey",
 ];

@@ -52,6 +52,18 @@ labels! {
     PQ_CONFIRM = "pq confirm";
     /// The secret of a post-quantum epoch (6.6).
     PQ_SECRET = "pq secret";
+    /// What a link code says of a device's keys (12.1).
+    LINK_CODE = "link code";
+    /// Six digits that two people compare (12.1).
+    SHORT_LINK_CODE = "short link code";
+    /// The key of what is said to a device that is being linked (12.2).
+    LINK_TO_DEVICE = "link to device";
+    /// The key of what it says to the primary (12.2).
+    LINK_TO_PRIMARY = "link to primary";
+    /// The key of a backup (12.4).
+    BACKUP = "backup";
+    /// The checksum of a recovery key (12.4).
+    RECOVERY_KEY = "recovery key";
 }
 
 labels! {

@@ -5,7 +5,7 @@ use std::fmt;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{Device, DeviceEntry, DeviceList, IdentityError};
+use super::{Device, DeviceEntry, DeviceList, IdentityError, Succession};
 use crate::address::DeviceId;
 use crate::crypto::{Secret, SigningKey, VerifyingKey};
 use crate::wire::{DecodeError, SignedDeviceList, stored};
@@ -87,6 +87,25 @@ impl Account {
     pub fn remove(&mut self, device: DeviceId) -> Result<(), IdentityError> {
         self.list = self.list.without(&self.key, device)?;
         Ok(())
+    }
+
+    /// Goes on from a list of this account that was signed elsewhere: by a device that was
+    /// the primary until now, after a restore from a backup.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Forged`]: it is another account's. [`IdentityError::Rule`]: it is
+    /// older than the newest that is known here.
+    pub fn adopt(&mut self, list: DeviceList) -> Result<(), IdentityError> {
+        match self.list.compare(&list) {
+            Succession::IdentityChanged => Err(IdentityError::Forged),
+            Succession::Older => Err(IdentityError::Rule("older than the one that is known")),
+            // Which of two lists of one version stands is for who calls to decide.
+            Succession::Same | Succession::Newer | Succession::Equivocation => {
+                self.list = list;
+                Ok(())
+            }
+        }
     }
 
     /// The record to keep, secret (`stored.proto`, `Account`).

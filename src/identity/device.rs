@@ -7,8 +7,10 @@ use rand_core::CryptoRng;
 
 use super::{AccountKey, IdentityError};
 use crate::address::{Address, DeviceId, UserId, length_prefixed};
-use crate::crypto::{DhPublicKey, DhSecretKey, Label, Secret, Signature, SigningKey, VerifyingKey};
-use crate::wire::{DecodeError, stored};
+use crate::crypto::{
+    DhPublicKey, DhSecretKey, Label, Secret, Signature, SigningKey, VerifyingKey, sha256,
+};
+use crate::wire::{self, DecodeError, stored};
 use zeroize::Zeroizing;
 
 /// This device: its address, its signing key and its identity key.
@@ -92,6 +94,11 @@ impl Device {
         })
     }
 
+    /// What names both public keys.
+    pub(crate) fn keys_hash(&self) -> [u8; 32] {
+        keys_hash(&self.signing_key.verifying_key(), &self.identity_public)
+    }
+
     /// Signs with the device's signing key.
     pub(crate) fn sign(&self, label: Label, message: &[u8]) -> Signature {
         self.signing_key.sign(label, message)
@@ -130,6 +137,43 @@ pub struct DeviceEntry {
 }
 
 impl DeviceEntry {
+    /// An entry as it came; the proof has not been looked at.
+    pub(crate) fn from_wire(
+        entry: wire::DeviceEntry,
+        user: &UserId,
+    ) -> Result<Self, IdentityError> {
+        let wire::DeviceEntry { device_id, signing_key, identity_key, proof } = entry;
+        let device = DeviceId::new(device_id).ok_or(IdentityError::Rule("a device id of zero"))?;
+        Ok(Self {
+            address: Address { user: user.clone(), device },
+            signing_key: VerifyingKey::from_bytes(&signing_key)
+                .map_err(|_| IdentityError::Rule("a signing key"))?,
+            identity_key: DhPublicKey::from_bytes(&identity_key)
+                .map_err(|_| IdentityError::Rule("an identity key"))?,
+            proof: Signature::from_bytes(&proof),
+        })
+    }
+
+    /// The entry as it travels.
+    pub(crate) fn to_wire(&self) -> wire::DeviceEntry {
+        wire::DeviceEntry {
+            device_id: self.address.device.get(),
+            signing_key: *self.signing_key.as_bytes(),
+            identity_key: *self.identity_key.as_bytes(),
+            proof: self.proof.to_bytes(),
+        }
+    }
+
+    /// Which device it is of.
+    pub(crate) fn device(&self) -> DeviceId {
+        self.address.device
+    }
+
+    /// What names both keys.
+    pub(crate) fn keys_hash(&self) -> [u8; 32] {
+        keys_hash(&self.signing_key, &self.identity_key)
+    }
+
     /// Checks that the device agreed to be this device of this account.
     pub(super) fn verify(&self, account: &AccountKey) -> Result<(), IdentityError> {
         let message = signed_part(&self.address, account, &self.identity_key);
@@ -137,6 +181,13 @@ impl DeviceEntry {
             .verify(Label::DEVICE_ENTRY, &message, &self.proof)
             .map_err(|_| IdentityError::Forged)
     }
+}
+
+/// What a link code says of a device's keys (12.1).
+// H("subrosa/1 link code" || 0x00 || signing key || identity key)
+pub(super) fn keys_hash(signing_key: &VerifyingKey, identity_key: &DhPublicKey) -> [u8; 32] {
+    let label = Label::LINK_CODE.as_bytes();
+    sha256(&[label, &[0], signing_key.as_bytes(), identity_key.as_bytes()])
 }
 
 /// `lp(user id) || account key || u32(device id) || identity key`

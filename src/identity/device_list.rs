@@ -6,8 +6,9 @@
 //! having agreed to be on it. Whether it is the *right* account is for whoever pins
 //! keys, or compares safety numbers.
 
+use super::device::keys_hash;
 use super::{AccountKey, DeviceEntry, IdentityError};
-use crate::address::{Address, DeviceId, UserId};
+use crate::address::{DeviceId, UserId};
 use crate::crypto::{DhPublicKey, Label, Signature, SigningKey, VerifyingKey, sha256};
 use crate::wire::{self, SignedDeviceList};
 
@@ -51,6 +52,11 @@ impl ListedDevice {
         self.id == other.id
             && self.signing_key == other.signing_key
             && self.identity_key == other.identity_key
+    }
+
+    /// What names both of its keys.
+    pub(crate) fn keys_hash(&self) -> [u8; 32] {
+        keys_hash(&self.signing_key, &self.identity_key)
     }
 
     /// The key that signs the device's prekeys.
@@ -252,16 +258,7 @@ fn verify_entry(
     user: &UserId,
     account: &AccountKey,
 ) -> Result<ListedDevice, IdentityError> {
-    let wire::DeviceEntry { device_id, signing_key, identity_key, proof } = entry;
-    let device = DeviceId::new(device_id).ok_or(IdentityError::Rule("a device id of zero"))?;
-    let entry = DeviceEntry {
-        address: Address { user: user.clone(), device },
-        signing_key: VerifyingKey::from_bytes(&signing_key)
-            .map_err(|_| IdentityError::Rule("a signing key"))?,
-        identity_key: DhPublicKey::from_bytes(&identity_key)
-            .map_err(|_| IdentityError::Rule("an identity key"))?,
-        proof: Signature::from_bytes(&proof),
-    };
+    let entry = DeviceEntry::from_wire(entry, user)?;
     entry.verify(account)?;
     Ok(ListedDevice::from(entry))
 }

@@ -135,11 +135,15 @@ impl ContactRecord {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let raw: record::Contact = stored::decode(bytes, "contact record").ok()?;
+        Some(Self::from_record(&raw))
+    }
+
+    pub(super) fn from_record(raw: &record::Contact) -> Self {
         let list = |bytes: &[u8]| {
             let signed = SignedDeviceList::decode(bytes).ok()?;
             DeviceList::verify(signed).ok().map(Arc::new)
         };
-        Some(Self {
+        Self {
             consent: Consent::from_number(raw.consent),
             consent_at: Timestamp::from_millis(raw.consent_at),
             list: list(&raw.list),
@@ -152,10 +156,22 @@ impl ContactRecord {
             spoken_views: raw.spoken_views.clone(),
             begin_again: raw.begin_again.iter().filter_map(|id| DeviceId::new(*id)).collect(),
             learnt_at: Timestamp::from_millis(raw.learnt_at),
-        })
+        }
     }
 
-    fn to_record(&self) -> record::Contact {
+    /// What of it outlives a device: the rest is about sessions and errands.
+    pub(super) fn for_backup(self) -> Self {
+        Self {
+            fetch: None,
+            former_views: Vec::new(),
+            spoken_views: Vec::new(),
+            begin_again: Vec::new(),
+            learnt_at: Timestamp::default(),
+            ..self
+        }
+    }
+
+    pub(super) fn to_record(&self) -> record::Contact {
         let list = |list: &Option<Arc<DeviceList>>| {
             list.as_ref().map(|list| list.signed().encode()).unwrap_or_default()
         };

@@ -18,6 +18,12 @@ impl Work<'_> {
     pub(super) fn do_daily(&mut self) -> Result<(), Error> {
         self.set_due(Job::Daily, &[], self.now.after(DAY))?;
         self.look_after_prekeys()?;
+        self.pending_links()?;
+        let own = self.own()?;
+        if own.is_awaited() {
+            // The second offer may be lost: the directory has the list too.
+            self.fetch(&own.address().user)?;
+        }
         self.retry_held_now()?;
         self.cache.tidy = true;
         if self.may_expire {

@@ -23,9 +23,13 @@ pub enum Error {
     /// Only the account's primary device can do this.
     #[error("only the account's primary device can do this")]
     NotPrimary,
-    /// This device has not been linked yet: show its code.
-    #[error("this device has not been linked to its account yet")]
+    /// This device is not on its account's list yet: show its code, or after a restore
+    /// carry its errands until it is.
+    #[error("this device is not on its account's list yet")]
     NotLinked,
+    /// The primary device cannot be taken off by itself: restore a backup elsewhere.
+    #[error("the primary device cannot take itself off")]
+    OwnDevice,
     /// The store holds another user's account: open another store.
     #[error("the store holds another user's account")]
     OtherAccount,

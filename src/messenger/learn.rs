@@ -82,6 +82,9 @@ impl Work<'_> {
     /// Begins the sessions that are needed, and sends what waits for them.
     fn use_bundle(&mut self, user: &UserId, devices: &[VerifiedPrekeys]) -> Result<(), Error> {
         let own = self.own()?;
+        if !own.is_listed() {
+            return Ok(());
+        }
         let list = self.list_of(user)?;
         let waiting = self.has_waiting(user)?;
         for prekeys in devices {
@@ -197,19 +200,22 @@ impl Work<'_> {
     /// Our own account's list, from the primary, the directory or another device of ours.
     fn adopt_own(&mut self, list: DeviceList) -> Result<Adopted, Error> {
         let own = self.own()?;
-        let succession = own.list.compare(&list);
-        // The primary makes the lists; whatever else comes is old, or a lie.
-        if succession != Succession::Newer || own.account.is_some() {
-            if matches!(succession, Succession::Equivocation | Succession::IdentityChanged) {
-                return Ok(Adopted::Kept(Succession::Equivocation));
-            }
-            return Ok(Adopted::Kept(succession));
-        }
-        let mut record = own.to_record();
-        record.list = list.signed().encode();
-        self.save_own(&record);
-        self.own_list_changed(&own.list, &list)?;
-        Ok(Adopted::Taken)
+        let succession = match own.replaces {
+            Some(_) => self.restore_on(list)?,
+            None => match own.list.compare(&list) {
+                Succession::Newer => {
+                    self.follow_list(&list)?;
+                    return Ok(Adopted::Taken);
+                }
+                other => other,
+            },
+        };
+        Ok(Adopted::Kept(match succession {
+            Succession::IdentityChanged => Succession::Equivocation,
+            // What a restore signs is newer than all of them.
+            Succession::Newer => Succession::Older,
+            other => other,
+        }))
     }
 
     /// Our own list is another one: everybody who has a session with us gets it.
@@ -221,6 +227,10 @@ impl Work<'_> {
         let user = old.user().clone();
         self.devices_changed(&user, old, new)?;
         let own = self.own()?;
+        if !own.is_listed() {
+            // We were taken off, or are not on it yet: nothing that we say counts.
+            return Ok(());
+        }
         for address in self.all_peers()? {
             if address.user == user {
                 self.send_lists(&address)?;
@@ -238,11 +248,10 @@ impl Work<'_> {
                 self.send_lists(&address)?;
             }
         }
-        if own.list.device(own.address().device).is_none() {
-            // We were taken off: nothing that we say counts any more.
-            return Ok(());
+        match old.device(own.address().device) {
+            Some(_) => self.publish_anew(),
+            None => self.listed_now(),
         }
-        self.publish_anew()
     }
 
     /// Tells the app; nothing more goes to what is gone.
@@ -258,13 +267,16 @@ impl Work<'_> {
         let (before, after) = (ids(old), ids(new));
         let added: Vec<_> = after.iter().filter(|id| !before.contains(id)).copied().collect();
         let removed: Vec<_> = before.iter().filter(|id| !after.contains(id)).copied().collect();
+        let own = self.own()?;
         for device in &removed {
             let address = Address { user: user.clone(), device: *device };
-            let mut peer = self.peer(&address)?;
-            let step = peer.give_up_all();
-            self.save_step(&peer, step)?;
-            self.keep_peer(peer);
-            self.drop_copies(&address)?;
+            if address != *own.address() {
+                self.part_from(&address)?;
+            }
+        }
+        if !removed.is_empty() && self.has_waiting(user)? {
+            // It may have waited for these devices alone.
+            self.send_waiting(user)?;
         }
         if !(added.is_empty() && removed.is_empty()) {
             self.tell(Happening::DevicesChanged { user: user.clone(), added, removed });
@@ -322,6 +334,11 @@ impl Work<'_> {
         self.drop_errand(id);
         match errand {
             Errand::Fetch(user) => {
+                let own = self.own()?;
+                if user == own.address().user && *refusal == Refusal::NoSuchUser {
+                    // Nobody there knows a newer list than a restored device.
+                    self.take_over(None)?;
+                }
                 let mut contact = self.contact(&user)?;
                 contact.fetch = None;
                 self.save_contact(&user, contact);

@@ -207,13 +207,31 @@ impl Work<'_> {
                     waits |= !self.copy_to(to, id, &content, &mut letter)?;
                 }
             }
-            if !waits {
-                letter.waits = false;
-                self.view.delete(table::WAITING, key);
+            if waits {
+                self.save_letter(id, &letter);
+                continue;
             }
-            self.save_letter(id, &letter);
+            letter.waits = false;
+            self.view.delete(table::WAITING, key);
+            if letter.to_carry == 0 && !letter.sent {
+                // Nobody is left who lacked it.
+                letter.sent = true;
+                if !letter.own_copy {
+                    self.tell_status(id, user, StatusCode::Sent);
+                }
+            }
+            self.settle_letter(id, letter);
         }
         Ok(())
+    }
+
+    /// Everybody for whom something waits.
+    pub(super) fn waited_for(&self) -> Result<Vec<UserId>, Error> {
+        let rows = self.view.scan_prefix(table::WAITING, &[])?;
+        let mut users: Vec<_> =
+            rows.iter().filter_map(|(key, _)| Some(table::split_user(key)?.0)).collect();
+        users.dedup();
+        Ok(users)
     }
 
     /// Whether anything waits for a session with this user.

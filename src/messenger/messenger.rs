@@ -10,8 +10,11 @@ use super::lease::Leases;
 use super::receive::{Incoming, Received};
 use super::view::View;
 use super::work::{Cache, Work, commit};
-use super::{Contact, Conversation, Error, EventId, Learned, Opened, Options, OutgoingId};
-use crate::address::{Address, UserId};
+use super::{
+    Contact, Conversation, Error, EventId, Learned, LinkCode, Opened, Options, OutgoingId,
+    RecoveryKey,
+};
+use crate::address::{Address, DeviceId, UserId};
 use crate::content::Content;
 use crate::identity::{AccountKey, SafetyNumber};
 use crate::store::Store;
@@ -344,6 +347,44 @@ impl Messenger {
     /// [`Error::IdentityMoved`]: it is another one now; compare again.
     pub fn mark_verified(&mut self, user: &UserId, compared: &SafetyNumber) -> Result<(), Error> {
         self.commit(|work| work.mark_verified(user, compared))
+    }
+
+    /// Offers the device that shows this code to be listed; when it agrees, it is on the
+    /// list, gets all contacts, and the app is told
+    /// [`DevicesChanged`](super::EventKind::DevicesChanged). Show
+    /// [`LinkCode::short`] on both devices first. The offer is good for a day; offering
+    /// again does no harm.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPrimary`]: link it from the primary device. [`Error::NotLinked`]: this
+    /// one is being restored. [`Error::OtherAccount`]: the code is of another user.
+    /// [`Error::Limit`]: [`revoke_device`](Self::revoke_device) first.
+    /// [`Error::Unknown`]: no code of a new device, since its id is another's.
+    pub fn link_device(&mut self, code: &LinkCode) -> Result<DeviceId, Error> {
+        self.commit(|work| work.link_device(code))
+    }
+
+    /// Takes a device off the list: nothing goes to it any more, and what it sends is
+    /// rejected by everybody who knows the new list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPrimary`], [`Error::NotLinked`] as for [`Self::link_device`].
+    /// [`Error::Unknown`]: it is not on the list. [`Error::OwnDevice`]: it is this one.
+    pub fn revoke_device(&mut self, device: DeviceId) -> Result<(), Error> {
+        self.commit(|work| work.revoke_device(device))
+    }
+
+    /// The account and all contacts, sealed under `key`: what
+    /// [`Setup::restore`](super::Setup::restore) takes. Never a session, a message or a
+    /// device's key. Make another one when contacts or devices have changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPrimary`], [`Error::NotLinked`] as for [`Self::link_device`].
+    pub fn backup(&mut self, key: &RecoveryKey) -> Result<Vec<u8>, Error> {
+        self.commit(|work| work.backup(key))
     }
 
     /// Looks something up; nothing is written.

@@ -19,13 +19,16 @@
 //! | `errand`, `event`, `lease` | the two queues |
 //! | `schedule`, `letter`, `receipts` | sending |
 //! | `receive`, `held`, `peers` | receiving |
+//! | `linking`, `link_code`, `devices`, `backup`, `recovery_key` | devices of one account |
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
 //! | `repair`, `due`, `daily`, `clock` | what is done by time |
 
+mod backup;
 mod batch;
 mod clock;
 mod contact;
 mod daily;
+mod devices;
 mod due;
 mod errand;
 mod error;
@@ -35,6 +38,8 @@ mod ids;
 mod learn;
 mod lease;
 mod letter;
+mod link_code;
+mod linking;
 #[expect(clippy::module_inception, reason = "one noun, one file")]
 mod messenger;
 mod opened;
@@ -45,6 +50,7 @@ mod people;
 mod prekeys;
 mod receipts;
 mod receive;
+mod recovery_key;
 mod repair;
 mod schedule;
 mod table;
@@ -59,9 +65,12 @@ pub use event::{Conversation, Event, EventKind, FailReason, Message, Status};
 pub use held::{MAX_HELD, MAX_HELD_BYTES};
 pub use ids::{EventId, OutgoingId};
 pub use learn::Learned;
+pub use link_code::LinkCode;
+pub use linking::Linking;
 pub use messenger::Messenger;
 pub use opened::{Opened, Setup};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use options::Seeds;
 pub use options::{Clock, IdentityPolicy, Options};
 pub use receive::{Incoming, Received, Rejection};
+pub use recovery_key::RecoveryKey;

@@ -9,7 +9,7 @@ use super::event::Happening;
 use super::own::{self, Own};
 use super::view::View;
 use super::work::{Cache, Work, commit};
-use super::{Error, Messenger, Options};
+use super::{Error, LinkCode, Linking, Messenger, Options, RecoveryKey, backup};
 use crate::address::UserId;
 use crate::identity::{Account, Device};
 use crate::store::Store;
@@ -19,6 +19,8 @@ use crate::store::Store;
 pub enum Opened {
     /// An account.
     Ready(Messenger),
+    /// A device that waits to be linked to its account.
+    Linking(Linking),
     /// Nothing yet.
     Empty(Setup),
 }
@@ -28,17 +30,21 @@ impl Opened {
     pub(super) fn open(store: impl Store, options: Options) -> Result<Self, Error> {
         let view = Arc::new(View::new(Box::new(store)));
         let mut cache = Cache::new();
-        let known = commit(&view, &mut cache, &options, |work| {
+        let found = commit(&view, &mut cache, &options, |work| {
             if own::stored_row(work)?.is_none() {
-                return Ok(false);
+                return Ok(Found::Nothing);
+            }
+            if let Some(waiting) = own::not_listed(work)? {
+                return Ok(Found::Linking(waiting.code));
             }
             work.compare_token()?;
-            Ok(true)
+            Ok(Found::Account)
         })?;
-        if !known {
-            return Ok(Self::Empty(Setup { view, cache, options }));
-        }
-        Ok(Self::Ready(Messenger::new(view, cache, options)?))
+        Ok(match found {
+            Found::Nothing => Self::Empty(Setup { view, cache, options }),
+            Found::Linking(code) => Self::Linking(Linking::new(view, options, code)),
+            Found::Account => Self::Ready(Messenger::new(view, cache, options)?),
+        })
     }
 
     /// The account in the store; in an empty store a new one.
@@ -46,11 +52,13 @@ impl Opened {
     /// # Errors
     ///
     /// [`Error::OtherAccount`] if the store holds another user's account.
+    /// [`Error::NotLinked`] if it is of a device that waits to be linked: show its code.
     /// [`Error::Store`] if the store fails.
     pub fn or_create(self, user: &UserId) -> Result<Messenger, Error> {
         match self {
             Self::Ready(messenger) if messenger.address().user == *user => Ok(messenger),
-            Self::Ready(_) => Err(Error::OtherAccount),
+            Self::Linking(linking) if linking.address().user == *user => Err(Error::NotLinked),
+            Self::Ready(_) | Self::Linking(_) => Err(Error::OtherAccount),
             Self::Empty(setup) => setup.create(user),
         }
     }
@@ -60,9 +68,16 @@ impl Opened {
     pub fn ready(self) -> Option<Messenger> {
         match self {
             Self::Ready(messenger) => Some(messenger),
-            Self::Empty(_) => None,
+            Self::Linking(_) | Self::Empty(_) => None,
         }
     }
+}
+
+/// What a store was found to hold.
+enum Found {
+    Nothing,
+    Linking(LinkCode),
+    Account,
 }
 
 /// An empty store: what becomes of it can be chosen once.
@@ -71,6 +86,14 @@ impl Opened {
 /// # fn choose(setup: subrosa::Setup, user: &subrosa::UserId) -> Result<(), subrosa::Error> {
 /// let account = setup.create(user)?;
 /// let another = setup.create(user)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0382
+/// # fn choose(setup: subrosa::Setup, user: &subrosa::UserId) -> Result<(), subrosa::Error> {
+/// let linking = setup.link(user, "tablet")?;
+/// let account = setup.create(user)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -102,8 +125,41 @@ impl Setup {
                 device_token: work.options.device_token,
                 backed_up: false,
                 backup_reminded: false,
+                link_code: None,
+                replaces: None,
             })
         })?;
+        Messenger::new(view, cache, options)
+    }
+
+    /// A further device of an existing account, with a name of at most 64 bytes by which
+    /// people tell it from others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`]: the name is too long. [`Error::Store`] if the store fails,
+    /// [`Error::OtherAccount`] if another process has made an account in it meanwhile.
+    pub fn link(self, user: &UserId, device_name: &str) -> Result<Linking, Error> {
+        let Self { view, cache, options } = self;
+        Linking::begin(view, cache, options, user, device_name)
+    }
+
+    /// The account in a backup, as a new device that takes the place of the one that made
+    /// it: people and what was decided about them, no sessions, no messages.
+    ///
+    /// It first asks the directory for the account's newest list; what is sent before that
+    /// is answered waits. Then it is told
+    /// [`DevicesChanged`](super::EventKind::DevicesChanged).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backup`]: the backup is damaged, or this is not its key. [`Error::Store`]
+    /// if the store fails, [`Error::OtherAccount`] if another process has made an account
+    /// in it meanwhile.
+    pub fn restore(self, backup: &[u8], key: &RecoveryKey) -> Result<Messenger, Error> {
+        let Self { view, mut cache, options } = self;
+        let opened = backup::open(backup, key)?;
+        commit(&view, &mut cache, &options, |work| work.restore(&opened))?;
         Messenger::new(view, cache, options)
     }
 }
@@ -115,7 +171,7 @@ impl fmt::Debug for Setup {
 }
 
 impl Work<'_> {
-    /// A store begins with this account.
+    /// A store begins with this account; a device that is on its list publishes.
     pub(super) fn begin(&mut self, own: &Own) -> Result<(), Error> {
         self.save_own(&own.to_record());
         self.set_due(Job::Daily, &[], self.now.after(Duration::from_secs(24 * 60 * 60)))?;

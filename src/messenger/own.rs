@@ -5,8 +5,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::work::Work;
-use super::{Error, table};
-use crate::address::Address;
+use super::{Error, LinkCode, table};
+use crate::address::{Address, DeviceId};
 use crate::identity::{Account, Device, DeviceList};
 use crate::wire::stored;
 use crate::wire::stored::messenger as record;
@@ -22,11 +22,34 @@ pub(super) struct Own {
     pub(super) device_token: Option<[u8; 16]>,
     pub(super) backed_up: bool,
     pub(super) backup_reminded: bool,
+    /// The code that this device shows, until it is on the list.
+    pub(super) link_code: Option<LinkCode>,
+    /// Restored from a backup, and not on the list yet: the device that made it.
+    pub(super) replaces: Option<DeviceId>,
+}
+
+/// A device that no list has, and no account is known of.
+pub(super) struct NotListed {
+    pub(super) device: Device,
+    pub(super) code: LinkCode,
+    pub(super) device_token: Option<[u8; 16]>,
 }
 
 impl Own {
     pub(super) fn address(&self) -> &Address {
         self.device.address()
+    }
+
+    /// Whether this device is on the newest list that it knows. If not, it is being linked
+    /// or restored, or was taken off: it encrypts nothing and publishes nothing.
+    pub(super) fn is_listed(&self) -> bool {
+        let listed = self.list.device(self.address().device);
+        listed.is_some_and(|listed| listed.keys_hash() == self.device.keys_hash())
+    }
+
+    /// Whether this device is on its way onto the list.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.is_listed() && (self.link_code.is_some() || self.replaces.is_some())
     }
 
     /// Our other devices.
@@ -60,6 +83,8 @@ impl Own {
             device_token: raw.device_token.as_slice().try_into().ok(),
             backed_up: raw.backed_up,
             backup_reminded: raw.backup_reminded,
+            link_code: LinkCode::parse(&raw.link_code),
+            replaces: DeviceId::new(raw.replaces),
         }))
     }
 
@@ -72,8 +97,8 @@ impl Own {
             device_token: self.device_token.map(|token| token.to_vec()).unwrap_or_default(),
             backed_up: self.backed_up,
             backup_reminded: self.backup_reminded,
-            link_code: Vec::new(),
-            device_name: Vec::new(),
+            link_code: self.link_code.as_ref().map(|c| c.as_bytes().to_vec()).unwrap_or_default(),
+            replaces: self.replaces.map_or(0, DeviceId::get),
         }
     }
 }
@@ -81,6 +106,35 @@ impl Own {
 /// The row as it is stored, whatever it says.
 pub(super) fn stored_row(work: &Work<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     work.view.get(table::OWN, KEY)
+}
+
+/// The row of a device that waits to be linked.
+pub(super) fn not_listed_record(
+    device: &Device,
+    code: &LinkCode,
+    device_token: Option<[u8; 16]>,
+) -> record::Own {
+    let mut own = record::Own::default();
+    own.device = device.record().to_vec();
+    own.device_token = device_token.map(|token| token.to_vec()).unwrap_or_default();
+    own.link_code = code.as_bytes().to_vec();
+    own
+}
+
+/// The device that waits to be linked; `None` if the store has an account.
+pub(super) fn not_listed(work: &Work<'_>) -> Result<Option<NotListed>, Error> {
+    const WHAT: &str = "own record";
+    let malformed = || Error::corrupt(DecodeError::Malformed(WHAT));
+    let row = stored_row(work)?.ok_or_else(malformed)?;
+    let raw: record::Own = stored::decode(&row, WHAT).map_err(Error::corrupt)?;
+    if !raw.list.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(NotListed {
+        device: Device::from_record(&raw.device).map_err(Error::corrupt)?,
+        code: LinkCode::parse(&raw.link_code).ok_or_else(malformed)?,
+        device_token: raw.device_token.as_slice().try_into().ok(),
+    }))
 }
 
 impl Work<'_> {

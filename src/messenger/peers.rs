@@ -194,8 +194,13 @@ impl Work<'_> {
         body: Body<'_>,
         numbers: Numbers,
     ) -> Result<Option<Sent>, Error> {
+        let own = self.own()?;
         let Some(their_list) = self.list_of(&address.user)? else { return Ok(None) };
-        let lists = ListView::new(&self.own()?.list, &their_list);
+        if !own.is_listed() {
+            // It would be rejected.
+            return Ok(None);
+        }
+        let lists = ListView::new(&own.list, &their_list);
         let mut peer = self.peer(address)?;
         let result = match peer.encrypt(body, numbers, lists, self.now, &mut self.rng) {
             Ok(step) => self.save_step(&peer, step).map(Some),

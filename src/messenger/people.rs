@@ -160,14 +160,17 @@ impl Work<'_> {
         }
         for known in package.contacts {
             let Known { user, device_list, consent, verified, at } = known;
-            if let Some(list) = device_list.and_then(|signed| DeviceList::verify(signed).ok())
-                && *list.user() == user
-            {
+            let list = device_list.and_then(|signed| DeviceList::verify(signed).ok());
+            let mut key = None;
+            if let Some(list) = list.filter(|list| *list.user() == user) {
+                key = Some(list.account_key());
                 self.adopt(&user, list)?;
             }
             self.take_decision(&user, consent, at)?;
             let mut contact = self.contact(&user)?;
-            if verified && !contact.verified && contact.moved.is_none() {
+            // Of this key and no other.
+            let same = key.is_some() && contact.key() == key && contact.moved.is_none();
+            if verified && same && !contact.verified {
                 contact.verified = true;
                 contact.verified_at = at;
                 self.save_contact(&user, contact);
@@ -176,21 +179,29 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What was decided on another device of ours; the later decision counts.
+    /// What was decided on another device of ours; the later decision counts, of two at a
+    /// time to block.
     fn take_decision(
         &mut self,
         user: &UserId,
         consent: Decided,
         at: Timestamp,
     ) -> Result<(), Error> {
-        if self.contact(user)?.consent_at >= at {
-            return Ok(());
-        }
         let consent = match consent {
             Decided::Accepted => Consent::Accepted,
             Decided::Blocked => Consent::Blocked,
             Decided::Undecided => return Ok(()),
         };
+        let known = self.contact(user)?;
+        let here = match known.consent {
+            // Nothing was decided here.
+            Consent::Stranger | Consent::Requested => None,
+            Consent::Accepted => Some((known.consent_at, false)),
+            Consent::Blocked => Some((known.consent_at, true)),
+        };
+        if here >= Some((at, consent == Consent::Blocked)) {
+            return Ok(());
+        }
         self.decide(user, consent)?;
         let mut contact = self.contact(user)?;
         contact.consent_at = at;

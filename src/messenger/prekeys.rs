@@ -155,6 +155,9 @@ impl Work<'_> {
 
     fn publish(&mut self, one_time: usize, stock: Stock) -> Result<(), Error> {
         let own = self.own()?;
+        if !own.is_listed() {
+            return Ok(());
+        }
         if let Some(waiting) = self.waiting_publication()? {
             self.drop_errand(waiting);
         }
@@ -195,7 +198,7 @@ impl Work<'_> {
     /// Rotates by time; deletes what nobody can use any more, never in the same commit.
     pub(super) fn look_after_prekeys(&mut self) -> Result<(), Error> {
         let own = self.own()?;
-        if own.list.device(own.address().device).is_none() {
+        if !own.is_listed() {
             return Ok(());
         }
         let stocked = self.view.get(table::OWN, STOCKED)?;

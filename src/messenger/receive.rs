@@ -16,7 +16,7 @@ use crate::content::{Frame, Said};
 use crate::handshake::{HandshakeError, HandshakeId, Opening};
 use crate::identity::{Succession, View};
 use crate::session::{Content, DecryptError, Delivered, NumberReport, Numbers, Session, Tag};
-use crate::wire::{Control, Envelope, Handshake, Message, MessageId};
+use crate::wire::{Control, Envelope, Handshake, Link, Message, MessageId};
 
 /// An envelope as it came in.
 ///
@@ -109,7 +109,12 @@ impl Work<'_> {
     /// Takes an envelope.
     pub(super) fn receive(&mut self, incoming: Incoming<'_>) -> Result<Received, Error> {
         let Incoming { envelope: bytes, claimed_from } = incoming;
-        let Ok(envelope) = Envelope::decode(bytes) else { return Ok(Received::Malformed) };
+        let Ok(envelope) = Envelope::decode(bytes) else {
+            return match Link::decode(bytes) {
+                Ok(link) => self.take_link(&link),
+                Err(_) => Ok(Received::Malformed),
+            };
+        };
         match self.search(&envelope, claimed_from, Peers::ByTag)? {
             found @ (Search::Unknown | Search::Moved) => {
                 if matches!(found, Search::Unknown) {
@@ -307,6 +312,10 @@ impl Work<'_> {
             Some(id) => self.spend_prekey(id)?,
             None => self.note_replay(&signed, ephemeral, id, &replays)?,
         }
+        if self.has_waiting(&address.user)? {
+            // What had no session to go into has one now.
+            self.send_waiting(&address.user)?;
+        }
         Ok(Search::Opened(address, Box::new(delivered)))
     }
 
@@ -482,8 +491,12 @@ impl Work<'_> {
         address: &Address,
         answer: crate::session::Answer,
     ) -> Result<(), Error> {
+        let own = self.own()?;
         let Some(their_list) = self.list_of(&address.user)? else { return Ok(()) };
-        let lists = View::new(&self.own()?.list, &their_list);
+        if !own.is_listed() {
+            return Ok(());
+        }
+        let lists = View::new(&own.list, &their_list);
         let mut peer = self.peer(address)?;
         if let Ok(step) = peer.answer(answer, lists, self.now, &mut self.rng) {
             let sent = self.save_step(&peer, step)?;

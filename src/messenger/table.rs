@@ -45,9 +45,11 @@ pub(super) const HEALTH: Table = Table(17);
 pub(super) const RECEIPTS: Table = Table(18);
 /// Messages that are to be encrypted later, by message id.
 pub(super) const SCHEDULED: Table = Table(19);
+/// Devices that are being linked, by device id.
+pub(super) const LINKS: Table = Table(20);
 
 /// How many tables there are, with the unused number 0.
-pub(super) const COUNT: usize = 20;
+pub(super) const COUNT: usize = 21;
 
 /// The key of what belongs to a user, with something behind it.
 pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {

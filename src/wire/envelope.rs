@@ -60,6 +60,8 @@ impl Envelope {
                     message: Message::from_raw(required(message, "message")?)?,
                 })
             }
+            // No session is concerned: `Link` decodes it.
+            v1::envelope::Kind::Link(_) => Err(DecodeError::Malformed("envelope")),
         }
     }
 

@@ -110,7 +110,7 @@ impl DeviceList {
 }
 
 impl DeviceEntry {
-    fn from_raw(raw: v1::DeviceEntry) -> Result<Self, DecodeError> {
+    pub(super) fn from_raw(raw: v1::DeviceEntry) -> Result<Self, DecodeError> {
         const WHAT: &str = "device entry";
         let v1::DeviceEntry { device_id, signing_key, identity_key, proof } = raw;
         Ok(Self {
@@ -121,7 +121,7 @@ impl DeviceEntry {
         })
     }
 
-    fn into_raw(self) -> v1::DeviceEntry {
+    pub(super) fn into_raw(self) -> v1::DeviceEntry {
         v1::DeviceEntry {
             device_id: self.device_id,
             signing_key: self.signing_key.to_vec(),

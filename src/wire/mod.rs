@@ -15,6 +15,7 @@ mod control;
 mod directory;
 mod envelope;
 mod keys;
+mod link;
 mod padding;
 mod payload;
 pub(crate) mod stored;
@@ -44,6 +45,7 @@ pub(crate) use keys::{Bundle, DeviceBundle, DeviceEntry, DeviceList, Prekey, Pre
 pub use keys::{
     MAX_DEVICE_LIST_LEN, MAX_DIRECTORY_LEN, MAX_SIGNED_PREKEY_LEN, SignedDeviceList, SignedPrekey,
 };
+pub(crate) use link::{Link, LinkOffer, LinkReply, PADDED_LINK_LEN};
 pub(crate) use padding::{pad, unpad};
 pub use payload::{Mark, MessageId, ShortId};
 pub(crate) use payload::{Payload, append_shards};

@@ -4,6 +4,7 @@
 mod clocks;
 mod conversation;
 mod crash;
+mod devices;
 mod people;
 mod repair;
 mod world;

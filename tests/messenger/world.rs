@@ -7,8 +7,8 @@ use subrosa::directory::MemoryDirectory;
 use subrosa::store::MemoryStore;
 use subrosa::testing::{ManualClock, seeded};
 use subrosa::{
-    Action, Address, Content, Event, EventKind, Incoming, MessageId, Messenger, Options, Received,
-    Status, Timestamp, UserId,
+    Action, Address, Content, DeviceId, Event, EventKind, Incoming, LinkCode, Linking, MessageId,
+    Messenger, Opened, Options, Received, Setup, Status, Timestamp, UserId,
 };
 
 /// No conversation of a test goes back and forth more often than that.
@@ -66,6 +66,29 @@ impl Device {
         self.messenger.send(to, Content::text(text)).unwrap()
     }
 
+    /// Every text that was written on another of its user's devices, in order.
+    pub(crate) fn own_texts(&self) -> Vec<String> {
+        let text = |kind: &EventKind| match kind {
+            EventKind::OwnMessage(message) => message.content.as_text().map(str::to_owned),
+            _ => None,
+        };
+        self.told.iter().filter_map(text).collect()
+    }
+
+    /// Devices that it was told to be new, and those gone.
+    pub(crate) fn device_changes(&self, of: &UserId) -> (Vec<DeviceId>, Vec<DeviceId>) {
+        let (mut new, mut gone) = (Vec::new(), Vec::new());
+        for kind in &self.told {
+            if let EventKind::DevicesChanged { user, added, removed } = kind
+                && user == of
+            {
+                new.extend(added);
+                gone.extend(removed);
+            }
+        }
+        (new, gone)
+    }
+
     /// Ends the process, and opens the store again.
     pub(crate) fn restart(&mut self) {
         let opened = Messenger::open(self.store.clone(), self.options.clone()).unwrap();
@@ -106,6 +129,42 @@ impl World {
         let messenger = opened.or_create(&user).unwrap();
         let mut device = Device { messenger, store, options, told: Vec::new(), hints: false };
         self.carry(&mut device);
+        device
+    }
+
+    /// An empty store, opened.
+    pub(crate) fn setup(&mut self) -> (Setup, MemoryStore, Options) {
+        let (options, store) = (self.options(), MemoryStore::new());
+        let opened = Messenger::open(store.clone(), options.clone()).unwrap();
+        let Opened::Empty(setup) = opened else { panic!("{opened:?}") };
+        (setup, store, options)
+    }
+
+    /// A device that waits to be linked.
+    pub(crate) fn linking(&mut self, user: &UserId) -> (Linking, MemoryStore, Options) {
+        let (setup, store, options) = self.setup();
+        (setup.link(user, "tablet").unwrap(), store, options)
+    }
+
+    /// Takes what lies in a mailbox.
+    pub(crate) fn mail_of(&mut self, address: &Address) -> Vec<(UserId, Vec<u8>)> {
+        self.mailboxes.remove(address).unwrap_or_default()
+    }
+
+    /// A further device, linked by its primary.
+    pub(crate) fn link(&mut self, primary: &mut Device) -> Device {
+        let (mut linking, store, options) = self.linking(&primary.user());
+        let code = LinkCode::parse(linking.code().as_bytes()).unwrap();
+        assert_eq!(code.short(), linking.code().short());
+        let id = primary.messenger.link_device(&code).unwrap();
+        assert_eq!(id, linking.address().device);
+        self.carry(primary);
+        let mail = self.mail_of(&linking.address().clone());
+        let [(_, offer)] = mail.as_slice() else { panic!("{} envelopes", mail.len()) };
+        let messenger = linking.receive(offer).unwrap().unwrap();
+        assert!(linking.receive(offer).unwrap().is_none());
+        let mut device = self.device(messenger, store, options);
+        self.settle(&mut [primary, &mut device]);
         device
     }
 

@@ -21,11 +21,13 @@ pub struct Own {
     pub backed_up: bool,
     #[prost(bool, tag = "6")]
     pub backup_reminded: bool,
-    /// Not linked yet: no list has this device.
+    /// The code that this device shows, until it is on the list.
     #[prost(bytes = "vec", tag = "7")]
     pub link_code: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "8")]
-    pub device_name: ::prost::alloc::vec::Vec<u8>,
+    /// Restored from a backup, and not on the list yet: the device that made it, which is to
+    /// be taken off; else 0.
+    #[prost(fixed32, tag = "8")]
+    pub replaces: u32,
 }
 /// The clock, as it was last seen.
 #[derive(::zeroize::Zeroize)]
@@ -408,4 +410,40 @@ pub struct Scheduled {
     /// An encoded `subrosa.v1.Content`.
     #[prost(bytes = "vec", tag = "2")]
     pub content: ::prost::alloc::vec::Vec<u8>,
+}
+/// A device that is being linked, by its code.
+#[derive(::zeroize::ZeroizeOnDrop)]
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct PendingLink {
+    #[prost(bytes = "vec", tag = "1")]
+    pub code: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub made_at: u64,
+}
+/// What a backup seals (SPEC.md, section 12.4).
+#[derive(::zeroize::ZeroizeOnDrop)]
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Backup {
+    /// An encoded `subrosa.stored.v1.Account`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub account: ::prost::alloc::vec::Vec<u8>,
+    /// The device that made the backup.
+    #[prost(fixed32, tag = "2")]
+    pub device_id: u32,
+    #[prost(message, repeated, tag = "3")]
+    pub contacts: ::prost::alloc::vec::Vec<BackedUpContact>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct BackedUpContact {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// Consent, list, verification; the rest is empty.
+    #[prost(message, optional, tag = "2")]
+    pub contact: ::core::option::Option<Contact>,
 }

@@ -465,7 +465,7 @@ impl Stock {
 /// All that a transport sees.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Envelope {
-    #[prost(oneof = "envelope::Kind", tags = "1, 2")]
+    #[prost(oneof = "envelope::Kind", tags = "1, 2, 3")]
     pub kind: ::core::option::Option<envelope::Kind>,
 }
 /// Nested message and enum types in `Envelope`.
@@ -478,7 +478,33 @@ pub mod envelope {
         /// A ratchet message with the handshake that the receiver may not have yet.
         #[prost(message, tag = "2")]
         FirstMessage(super::FirstMessage),
+        /// What links a device, before there are sessions.
+        #[prost(message, tag = "3")]
+        Link(super::Link),
     }
+}
+/// One of the two messages of linking (SPEC.md, section 12).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Link {
+    /// XChaCha20-Poly1305: nonce (24 bytes), the padded `LinkOffer` or `LinkReply`, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub sealed: ::prost::alloc::vec::Vec<u8>,
+}
+/// What the primary device says to one that wants to be linked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinkOffer {
+    /// The account's newest list: without the device at first, then with it.
+    #[prost(message, optional, tag = "1")]
+    pub device_list: ::core::option::Option<SignedDeviceList>,
+    /// The primary device's id: where the reply goes.
+    #[prost(fixed32, tag = "2")]
+    pub primary: u32,
+}
+/// What the device says to that.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinkReply {
+    #[prost(message, optional, tag = "1")]
+    pub entry: ::core::option::Option<DeviceEntry>,
 }
 /// A ratchet message (SPEC.md, section 6.3).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
