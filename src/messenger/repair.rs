@@ -123,7 +123,7 @@ impl Work<'_> {
                     ask_at: self.now.after(ASKED_AFTER[0]).as_millis(),
                     times: 0,
                 },
-                |known| AskedGap { first, last, ..known.clone() },
+                |known| AskedGap { first, last, ..*known },
             ));
         }
         health.gaps = gaps;
