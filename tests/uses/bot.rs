@@ -49,7 +49,7 @@ fn asks(lives: &mut dyn FnMut(&Net, &MemoryStore)) {
     let (net, [alices_disk, disk]) = (Net::default(), introduced());
     let mut alice = open(alices_disk, "alice").unwrap();
     for text in ["one", "two", "three"] {
-        alice.send(&user("bob"), Content::text(text)).unwrap();
+        alice.send(user("bob"), Content::text(text)).unwrap();
     }
     net.carry(&mut alice).unwrap();
     lives(&net, &disk);

@@ -32,7 +32,7 @@ impl Scene {
         let mut bob = open(bob_disk.clone(), "bob").unwrap();
         let say = |from: &mut Messenger, to: &str| -> Vec<MessageId> {
             let texts = (1..=4).map(|number| Content::text(format!("{number} to {to}")));
-            texts.map(|text| from.send(&user(to), text).unwrap()).collect()
+            texts.map(|text| from.send(user(to), text).unwrap()).collect()
         };
         let (from_alice, from_bob) = (say(&mut alice, "bob"), say(&mut bob, "alice"));
         net.carry(&mut alice).unwrap();

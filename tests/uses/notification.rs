@@ -41,7 +41,7 @@ fn an_extension_shows_the_banner_of_its_own_envelope() {
 
     let mut banners = Vec::new();
     for text in ["first", "second", "third"] {
-        alice.send(&user("bob"), Content::text(text)).unwrap();
+        alice.send(user("bob"), Content::text(text)).unwrap();
         net.carry(&mut alice).unwrap();
         // The app is open all the while, and does nothing.
         banners.push(extension(&file, &from, &push(&net, &bob)));
@@ -62,11 +62,11 @@ fn an_extension_shows_the_banner_of_its_own_envelope() {
 
     // A receipt deserves no push message; should one come all the same, it shows nothing.
     let alerts = net.alerts();
-    let message = alice.send(&user("bob"), Content::text("fourth")).unwrap();
+    let message = alice.send(user("bob"), Content::text("fourth")).unwrap();
     net.carry(&mut alice).unwrap();
     bob.receive(&push(&net, &bob)).unwrap();
     net.carry(&mut bob).unwrap();
-    alice.send(&user("bob"), Content::read(&[message])).unwrap();
+    alice.send(user("bob"), Content::read(&[message])).unwrap();
     net.carry(&mut alice).unwrap();
     assert_eq!(net.alerts() - alerts, 1);
     assert_eq!(extension(&file, &from, &push(&net, &bob)), None);
