@@ -51,7 +51,16 @@ impl Device {
         let address = messenger.address().clone();
         let (offset, offline) = (0, false);
         Self {
-            user, store, database, clock, offset, token, hints, offline, address, messenger,
+            user,
+            store,
+            database,
+            clock,
+            offset,
+            token,
+            hints,
+            offline,
+            address,
+            messenger,
             failing,
         }
     }

@@ -174,8 +174,7 @@ impl World {
         call: impl FnOnce(&mut Messenger) -> Result<R, subrosa::Error>,
     ) -> Result<R, Died> {
         let count = self.devices.len();
-        let device =
-            if i < count { &mut self.devices[i] } else { &mut self.copies[i - count] };
+        let device = if i < count { &mut self.devices[i] } else { &mut self.copies[i - count] };
         device.see_time(self.now);
         let result = device.call(&mut self.dice, call);
         if result.is_err() {
@@ -191,9 +190,8 @@ impl World {
         let i = if self.dice.happens(300) { self.dice.below(count + self.copies.len()) } else { i };
         match self.dice.below(10) {
             0..6 => {
-                let other = if self.dice.happens(700) { (i + 1) % count } else {
-                    self.dice.below(count)
-                };
+                let other =
+                    if self.dice.happens(700) { (i + 1) % count } else { self.dice.below(count) };
                 for _ in 0..1 + self.dice.below(3) {
                     self.send(i, other);
                 }
@@ -438,8 +436,8 @@ impl World {
         // The same envelope may be carried twice, and a restored or copied device uses
         // keys again.
         let again = known.1 == envelope;
-        let copied = self.forgotten.contains_key(from)
-            || self.copies.iter().any(|copy| copy.user == *from);
+        let copied =
+            self.forgotten.contains_key(from) || self.copies.iter().any(|copy| copy.user == *from);
         assert!(again || copied, "one key was used for two envelopes of {from}");
         let mail = Mail { from: from.clone(), envelope: envelope.to_vec() };
         self.relay.carry(to, &mail, self.now, &mut self.dice);
