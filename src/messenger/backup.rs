@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::contact::ContactRecord;
 use super::due::Job;
+use super::learn::Adopted;
 use super::own::{self, Own};
 use super::work::Work;
 use super::{Error, RecoveryKey, table};
@@ -111,22 +112,21 @@ impl Work<'_> {
     }
 
     /// The directory has another list of an account that is being restored.
-    pub(super) fn restore_on(&mut self, list: DeviceList) -> Result<Succession, Error> {
+    pub(super) fn restore_on(&mut self, list: DeviceList) -> Result<Adopted, Error> {
         let own = self.own()?;
-        let succession = own.list.compare(&list);
-        let newest = match succession {
+        let newest = match own.list.compare(&list) {
             Succession::IdentityChanged => {
                 // Somebody else has the name; perhaps not for ever.
                 let user = table::of_user(&own.address().user, &[]);
                 self.set_due(Job::Fetch, &user, self.now.after(ASK_AGAIN))?;
-                return Ok(succession);
+                return Ok(Adopted::Kept(Succession::Equivocation));
             }
             Succession::Same | Succession::Older => None,
             // What everybody sees there is what counts.
             Succession::Newer | Succession::Equivocation => Some(list),
         };
         self.take_over(newest)?;
-        Ok(succession)
+        Ok(Adopted::Taken)
     }
 
     /// Signs this device onto the newest list, and off it the one that made the backup.

@@ -200,22 +200,18 @@ impl Work<'_> {
     /// Our own account's list, from the primary, the directory or another device of ours.
     fn adopt_own(&mut self, list: DeviceList) -> Result<Adopted, Error> {
         let own = self.own()?;
-        let succession = match own.replaces {
-            Some(_) => self.restore_on(list)?,
-            None => match own.list.compare(&list) {
-                Succession::Newer => {
-                    self.follow_list(&list)?;
-                    return Ok(Adopted::Taken);
-                }
-                other => other,
-            },
-        };
-        Ok(Adopted::Kept(match succession {
-            Succession::IdentityChanged => Succession::Equivocation,
-            // What a restore signs is newer than all of them.
-            Succession::Newer => Succession::Older,
-            other => other,
-        }))
+        if own.replaces.is_some() {
+            return self.restore_on(list);
+        }
+        match own.list.compare(&list) {
+            Succession::Newer => {
+                self.follow_list(&list)?;
+                Ok(Adopted::Taken)
+            }
+            // Nobody but ourselves says which account is ours.
+            Succession::IdentityChanged => Ok(Adopted::Kept(Succession::Equivocation)),
+            other => Ok(Adopted::Kept(other)),
+        }
     }
 
     /// Our own list is another one: everybody who has a session with us gets it.
@@ -334,14 +330,15 @@ impl Work<'_> {
         self.drop_errand(id);
         match errand {
             Errand::Fetch(user) => {
-                let own = self.own()?;
-                if user == own.address().user && *refusal == Refusal::NoSuchUser {
-                    // Nobody there knows a newer list than a restored device.
-                    self.take_over(None)?;
-                }
                 let mut contact = self.contact(&user)?;
                 contact.fetch = None;
                 self.save_contact(&user, contact);
+                let own = self.own()?;
+                let ourselves = user == own.address().user;
+                if ourselves && own.replaces.is_some() && *refusal == Refusal::NoSuchUser {
+                    // Nobody there knows a newer list than the backup's.
+                    return self.take_over(None);
+                }
                 let status = match refusal {
                     Refusal::NoSuchUser | Refusal::NoSuchDevices(_) => StatusCode::NoSuchUser,
                     Refusal::Denied => StatusCode::Refused,

@@ -126,7 +126,8 @@ impl Work<'_> {
     /// The first offer makes an account of what is in the store. Says whether there is one.
     fn take_first_offer(&mut self, link: &Link) -> Result<bool, Error> {
         let Some(NotListed { device, code, device_token }) = own::not_listed(self)? else {
-            // Another process was first.
+            // Another process was first: it may be the second offer by now.
+            self.take_link(link)?;
             return Ok(true);
         };
         let Some(Offer { list, primary }) = Offer::open(&code, link) else { return Ok(false) };

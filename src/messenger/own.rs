@@ -44,7 +44,10 @@ impl Own {
     /// or restored, or was taken off: it encrypts nothing and publishes nothing.
     pub(super) fn is_listed(&self) -> bool {
         let listed = self.list.device(self.address().device);
-        listed.is_some_and(|listed| listed.keys_hash() == self.device.keys_hash())
+        listed.is_some_and(|listed| {
+            *listed.signing_key() == self.device.signing_key()
+                && listed.identity_key() == self.device.identity_public()
+        })
     }
 
     /// Whether this device is on its way onto the list.
