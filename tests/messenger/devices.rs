@@ -163,6 +163,30 @@ fn a_second_offer_that_was_lost_is_made_up_for_by_the_directory() {
 }
 
 #[test]
+fn an_offer_that_comes_when_another_process_has_linked_is_not_lost() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let (mut linking, store, options) = world.linking(&alice.user());
+    let address = linking.address().clone();
+    let code = LinkCode::parse(linking.code().as_bytes()).unwrap();
+    alice.messenger.link_device(&code).unwrap();
+    world.carry(&mut alice);
+    let first = world.mail_of(&address)[0].1.clone();
+    let opened = Messenger::open(store.clone(), options.clone()).unwrap();
+    let Opened::Linking(mut other) = opened else { panic!("not linking") };
+    let messenger = other.receive(&first).unwrap().unwrap();
+    let mut tablet = world.device(messenger, store.clone(), options.clone());
+    world.carry(&mut tablet);
+    world.deliver(&mut alice);
+    world.carry(&mut alice);
+    let second = world.mail_of(&address)[0].1.clone();
+    let messenger = linking.receive(&second).unwrap().unwrap();
+    let mut tablet = world.device(messenger, store, options);
+    world.settle(&mut [&mut alice, &mut tablet]);
+    assert_eq!(tablet.device_changes(&alice.user()).0, [address.device]);
+}
+
+#[test]
 fn what_a_stranger_puts_between_changes_nothing() {
     let mut world = World::new();
     let (mut alice, mut mallory) = (world.person("alice"), world.person("mallory"));
