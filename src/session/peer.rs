@@ -131,9 +131,14 @@ impl Peer {
         now: Timestamp,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
-        // Rather an older session than one whose first chain nobody answered in time.
+        // Rather an older session than one whose first chain nobody answered in time; if
+        // the peer has not forgotten it by now.
+        let newest = self.sending_session().map(Session::id);
+        let remembered = |session: &Session| {
+            Some(session.id()) == newest || now.since(session.last_used_at()) <= KEPT_TIME
+        };
         let place = self
-            .sending_place(|session| !session.is_first_chain_over(now))
+            .sending_place(|session| !session.is_first_chain_over(now) && remembered(session))
             .or_else(|| self.sending_place(|_| true))
             .ok_or(EncryptError::NoSession)?;
         self.encrypt_at(place, body, numbers, view, now, rng)
