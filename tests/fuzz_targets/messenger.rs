@@ -139,8 +139,7 @@ impl World {
             }
             RESTART => {
                 self.seeds += 1;
-                self.sides[side].messenger =
-                    open(&self.sides[side].store, &self.clock, self.seeds);
+                self.sides[side].messenger = open(&self.sides[side].store, &self.clock, self.seeds);
             }
             WAIT => self.clock.advance(Duration::from_secs(600 * u64::from(input.byte()))),
             _ => match input.byte() % 2 {
