@@ -48,6 +48,8 @@ pub(crate) struct World {
     /// Who has blocked whom, ever.
     pub(crate) blocked: BTreeSet<(UserId, UserId)>,
     chaos: bool,
+    /// The day from which on clocks are right and nothing is lost.
+    pub(crate) peace_on: u64,
 }
 
 impl World {
@@ -82,6 +84,7 @@ impl World {
             by_tag: BTreeMap::new(),
             blocked: BTreeSet::new(),
             chaos: true,
+            peace_on: 0,
         }
     }
 
@@ -453,6 +456,7 @@ impl World {
         self.end_copies();
         self.relay.peace(self.now);
         self.chaos = false;
+        self.peace_on = self.now.as_secs() / DAY.as_secs();
         for i in 0..self.devices.len() {
             self.devices[i].let_work();
             (self.devices[i].offset, self.devices[i].offline) = (0, false);
