@@ -188,8 +188,14 @@ impl Messenger {
     ///
     /// [`Error::Store`]: try again later.
     pub fn outgoing_done(&mut self, ids: &[OutgoingId]) -> Result<(), Error> {
-        self.commit(|work| ids.iter().try_for_each(|id| work.errand_done(*id)))?;
-        ids.iter().for_each(|id| self.errands.done(*id));
+        let left = self.commit(|work| {
+            ids.iter().try_for_each(|id| work.errand_done(*id))?;
+            let left = ids.iter().map(|id| Ok(work.errand(*id)?.is_some()));
+            left.collect::<Result<Vec<_>, Error>>()
+        })?;
+        // A fetch is not done by this, and so comes again after its pause.
+        let gone = ids.iter().zip(left).filter(|(_, left)| !left);
+        gone.for_each(|(id, _)| self.errands.done(*id));
         Ok(())
     }
 

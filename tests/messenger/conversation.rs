@@ -268,3 +268,18 @@ fn a_batch_is_all_or_nothing() {
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(bob.texts(), ["first", "second"]);
 }
+
+#[test]
+fn a_fetch_comes_again_until_it_is_answered() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    alice.say(&UserId::new("bob").unwrap(), "are you there?");
+    for _ in 0..3 {
+        let out = alice.messenger.next_outgoing().unwrap().expect("the fetch");
+        assert!(matches!(out.action, subrosa::Action::Fetch { .. }));
+        // Marked done like everything else; but nothing was learnt.
+        alice.messenger.outgoing_done(&[out.id]).unwrap();
+        assert!(alice.messenger.next_outgoing().unwrap().is_none(), "not before its pause is over");
+        world.clock.advance(Duration::from_secs(60));
+    }
+}
