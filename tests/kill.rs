@@ -67,7 +67,7 @@ fn be_alice(store: &Path) {
             }
             ["bundle", bundle] => drop(alice.learn(&bytes(bundle)).unwrap()),
             ["write"] => {
-                let id = alice.send(&user("bob"), Content::text("from alice")).unwrap();
+                let id = alice.send(user("bob"), Content::text("from alice")).unwrap();
                 say(format!("promised {}", hex(id.as_bytes())));
             }
             _ => {
@@ -241,7 +241,7 @@ impl Parent {
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             let Ok(line) = alice.says.recv_timeout(left) else { break };
             if self.hear(&line, &mut alice) {
-                let id = self.bob.send(&user("alice"), Content::text("from bob")).unwrap();
+                let id = self.bob.send(user("alice"), Content::text("from bob")).unwrap();
                 self.promised_by_bob.insert(hex(id.as_bytes()));
                 self.run_bob();
                 self.prompt(&mut alice, true);

@@ -171,7 +171,7 @@ fn two_processes_share_one_account() {
         let store = SqliteStore::open(folder.join("account")).unwrap();
         let opened = Messenger::open(store, Options::default()).unwrap();
         let mut alice = opened.or_create(&user("alice")).unwrap();
-        alice.send(&user("bob"), Content::text("hello")).unwrap();
+        alice.send(user("bob"), Content::text("hello")).unwrap();
         carry(&mut alice, &mut directory, |_, _, envelope| bob.receive(envelope));
         carry(&mut bob.messenger, &mut directory, |_, _, envelope| {
             alice.receive(envelope).unwrap();
@@ -189,7 +189,7 @@ fn two_processes_share_one_account() {
         for _ in 0..10 {
             if sent < BACK {
                 let text = format!("back {sent}");
-                let id = bob.messenger.send(&user("alice"), Content::text(text.as_str())).unwrap();
+                let id = bob.messenger.send(user("alice"), Content::text(text.as_str())).unwrap();
                 promised.insert(format!("{} {text}", hex(id.as_bytes())));
                 sent += 1;
             }

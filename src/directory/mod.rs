@@ -12,7 +12,7 @@
 //! 4. Keep the list for the user; for the device, the signed prekey in place of the old
 //!    one, and the one-time prekeys behind those there are ([`Stock::Added`]) or in their
 //!    place ([`Stock::Whole`]). Devices that the list no longer has lose their keys.
-//! 5. Answer with a [`bundle`] of the list and each device's keys, of every one-time
+//! 5. Answer with a [`bundle()`] of the list and each device's keys, of every one-time
 //!    prekey once. Limit how often one may ask: each answer uses one up.
 //!
 //! [`MemoryDirectory`] does 2 to 5, for tests and small services.

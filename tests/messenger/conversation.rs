@@ -35,10 +35,10 @@ fn a_request_that_is_accepted_is_confirmed() {
     let id = alice.say(&bob.user(), "hello");
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(bob.messenger.contact(&alice.user()).unwrap().consent, Consent::Requested);
-    bob.messenger.accept(&alice.user()).unwrap();
+    bob.messenger.accept(alice.user()).unwrap();
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
-    bob.messenger.send(&alice.user(), Content::read(&[id])).unwrap();
+    bob.messenger.send(alice.user(), Content::read(&[id])).unwrap();
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(alice.statuses(id).last(), Some(&Status::Read(bob.user())));
 }
@@ -172,8 +172,8 @@ fn a_scheduled_message_leaves_when_its_time_has_come_also_after_a_restart() {
     let mut world = World::new();
     let (mut alice, mut bob) = world.pair();
     let at = subrosa::Timestamp::from_secs(1_800_000_000).after(2 * HOUR);
-    let later = alice.messenger.send_at(&bob.user(), Content::text("later"), at).unwrap();
-    let never = alice.messenger.send_at(&bob.user(), Content::text("never"), at).unwrap();
+    let later = alice.messenger.send_at(bob.user(), Content::text("later"), at).unwrap();
+    let never = alice.messenger.send_at(bob.user(), Content::text("never"), at).unwrap();
     alice.messenger.cancel(&never).unwrap();
     assert!(matches!(alice.messenger.cancel(&never), Err(Error::Unknown)));
     world.settle(&mut [&mut alice, &mut bob]);

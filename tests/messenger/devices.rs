@@ -78,8 +78,8 @@ fn what_is_decided_on_one_device_holds_on_the_others() {
     carol.say(&alice.user(), "may I?");
     let mut all = [&mut alice, &mut tablet, &mut bob, &mut carol];
     world.settle(&mut all);
-    tablet.messenger.accept(&carol.user()).unwrap();
-    alice.messenger.block(&bob.user()).unwrap();
+    tablet.messenger.accept(carol.user()).unwrap();
+    alice.messenger.block(bob.user()).unwrap();
     let mut all = [&mut alice, &mut tablet, &mut bob, &mut carol];
     world.settle(&mut all);
     let number = tablet.messenger.safety_number(&carol.user()).unwrap().unwrap();

@@ -8,7 +8,7 @@ use crate::world::World;
 fn who_is_blocked_hears_and_says_nothing() {
     let mut world = World::new();
     let (mut alice, mut bob) = world.pair();
-    bob.messenger.block(&alice.user()).unwrap();
+    bob.messenger.block(alice.user()).unwrap();
     let id = alice.say(&bob.user(), "hello?");
     world.carry(&mut alice);
     let outcomes = world.deliver(&mut bob);
@@ -16,9 +16,9 @@ fn who_is_blocked_hears_and_says_nothing() {
     world.settle(&mut [&mut alice, &mut bob]);
     assert!(bob.texts().is_empty());
     assert_eq!(alice.statuses(id), [Status::Sent]);
-    let refused = bob.messenger.send(&alice.user(), Content::text("no"));
+    let refused = bob.messenger.send(alice.user(), Content::text("no"));
     assert!(matches!(refused, Err(Error::NotAllowed)));
-    bob.messenger.accept(&alice.user()).unwrap();
+    bob.messenger.accept(alice.user()).unwrap();
     alice.say(&bob.user(), "again");
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(bob.texts(), ["again"]);
@@ -74,11 +74,11 @@ fn a_number_is_the_same_on_both_sides_and_marks_who_was_seen() {
 fn typing_reaches_only_who_talks_with_us_and_only_at_once() {
     let mut world = World::new();
     let (mut alice, mut bob) = world.pair();
-    alice.messenger.send(&bob.user(), Content::typing(subrosa::content::Typing::Started)).unwrap();
+    alice.messenger.send(bob.user(), Content::typing(subrosa::content::Typing::Started)).unwrap();
     world.carry(&mut alice);
     world.deliver(&mut bob);
     assert!(matches!(bob.told.as_slice(), [EventKind::Typing { .. }]), "{:?}", bob.told);
-    alice.messenger.send(&bob.user(), Content::typing(subrosa::content::Typing::Started)).unwrap();
+    alice.messenger.send(bob.user(), Content::typing(subrosa::content::Typing::Started)).unwrap();
     world.carry(&mut alice);
     let mail = world.fetch_mail(&bob);
     for (_, envelope) in &mail {

@@ -24,7 +24,7 @@ fn a_restored_store_is_found_by_its_token_before_anything_is_sent() {
     world.settle(&mut [&mut alice, &mut bob]);
     alice.say(&bob.user(), "hello");
     world.settle(&mut [&mut alice, &mut bob]);
-    bob.messenger.accept(&alice.user()).unwrap();
+    bob.messenger.accept(alice.user()).unwrap();
     world.settle(&mut [&mut alice, &mut bob]);
     let backup = alice.store.snapshot();
     for number in 0..5 {
@@ -107,7 +107,7 @@ fn the_session_that_a_peer_sends_in_outlives_a_newer_one_that_never_arrived() {
         bob.messenger.receive(envelope).unwrap();
     }
     bob.read();
-    bob.messenger.accept(&alice.user()).unwrap();
+    bob.messenger.accept(alice.user()).unwrap();
     world.pass(45 * DAY, &mut [&mut alice, &mut bob]);
     bob.say(&alice.user(), "are you still there?");
     world.settle(&mut [&mut alice, &mut bob]);

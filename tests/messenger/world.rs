@@ -263,7 +263,7 @@ impl World {
         let (mut one, mut other) = (self.person("alice"), self.person("bob"));
         one.say(&other.user(), "hello");
         self.settle(&mut [&mut one, &mut other]);
-        other.messenger.accept(&one.user()).unwrap();
+        other.messenger.accept(one.user()).unwrap();
         other.say(&one.user(), "hi");
         self.settle(&mut [&mut one, &mut other]);
         assert_eq!((one.texts(), other.texts()), (vec!["hi".into()], vec!["hello".into()]));
