@@ -204,15 +204,22 @@ impl Work<'_> {
         let stocked = self.view.get(table::OWN, STOCKED)?;
         let stocked = stocked.and_then(|row| row.as_slice().try_into().ok());
         let stocked = Timestamp::from_millis(stocked.map_or(0, u64::from_be_bytes));
-        if self.now.apart(stocked) > RESTOCKED {
-            return self.publish_whole();
-        }
+        let restock = self.now.apart(stocked) > RESTOCKED;
         let id = self.signed_prekey()?.id();
         let row = self.view.get(table::PREKEYS, id.as_bytes())?;
         let made = row.and_then(|row| stored::decode::<StockedPrekey>(&row, "prekey").ok());
         let made_at = Timestamp::from_millis(made.map_or(0, |stocked| stocked.made_at));
-        if self.now.apart(made_at) >= ROTATED {
-            return self.rotate_signed_prekey();
+        let rotate = self.now.apart(made_at) >= ROTATED;
+        if rotate {
+            self.rotate_signed_prekey()?;
+        }
+        if restock {
+            // With the new signed prekey: an old one may have expired, and nobody could
+            // begin a session with the new stock.
+            self.publish_whole()?;
+        }
+        if rotate || restock {
+            return Ok(());
         }
         if self.may_expire { self.delete_old_prekeys() } else { Ok(()) }
     }

@@ -65,3 +65,19 @@ fn a_gap_that_was_noticed_while_the_clock_was_ahead_is_asked_for() {
     }
     assert_eq!(bob.texts(), ["arrives", "lost"]);
 }
+
+#[test]
+fn who_published_with_a_clock_that_was_behind_is_asked_for_again() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let right = subrosa::Clock::now(&world.clock);
+    world.clock.set(subrosa::Timestamp::from_secs(right.as_secs() - 5 * YEAR.as_secs()));
+    let mut bob = world.person("bob");
+    world.clock.set(right);
+    // His prekeys have expired; he makes new ones when he is online.
+    alice.say(&bob.user(), "hello");
+    world.carry(&mut alice);
+    world.carry(&mut bob);
+    world.pass(2 * HOUR, &mut [&mut alice, &mut bob]);
+    assert_eq!(bob.texts(), ["hello"]);
+}
