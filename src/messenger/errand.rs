@@ -169,13 +169,10 @@ impl Work<'_> {
         Ok(row.and_then(|row| Errand::decode(&row)))
     }
 
-    /// An errand has been run. A fetch ends when its answer is learnt; if that was no good
-    /// (prekeys made by a clock that is behind, say), it is asked for again, but not at
-    /// once: each answer costs them a one-time prekey.
+    /// An errand has been run. A fetch ends when its answer is learnt.
     pub(super) fn errand_done(&mut self, id: OutgoingId) -> Result<(), Error> {
         match self.errand(id)? {
-            None => return Ok(()),
-            Some(Errand::Fetch(user)) => self.fetch_later(&user)?,
+            None | Some(Errand::Fetch(_)) => return Ok(()),
             Some(Errand::Publish(_)) => {}
             Some(Errand::Deliver { letter, .. }) => {
                 if let Some(letter) = letter {

@@ -18,9 +18,6 @@ use crate::wire::{Control, ListVersions, MessageId};
 /// When a bundle is asked for again, if a device had no prekeys in it.
 const FETCH_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When a bundle is asked for again, if the answer was none.
-const ASK_AGAIN: Duration = Duration::from_secs(60 * 60);
-
 /// What became of a bundle. A lie is an outcome, not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,17 +57,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Asks the directory for a user in a while, as the answer it gave was no good.
-    pub(super) fn fetch_later(&mut self, user: &UserId) -> Result<(), Error> {
-        self.set_due(Job::Fetch, &table::of_user(user, &[]), self.now.after(ASK_AGAIN))
-    }
-
     /// Takes a bundle.
     pub(super) fn learn(&mut self, bytes: &[u8]) -> Result<Learned, Error> {
         let Ok(bundle) = PrekeyBundle::decode(bytes) else { return Ok(Learned::Rejected) };
         let Some(user) = bundle.claimed_user() else { return Ok(Learned::Rejected) };
         let Ok(bundle) = bundle.verify(&user, self.now) else { return Ok(Learned::Rejected) };
-        self.clear_due(Job::Fetch, &table::of_user(&user, &[]))?;
         let was_known = self.list_of(&user)?.is_some();
         let adopted = self.adopt(&user, bundle.device_list().clone())?;
         let mut contact = self.contact(&user)?;

@@ -16,6 +16,8 @@ use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::{Copy, Letter, LogEntry};
 use crate::wire::{Mark, MessageId, stored};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// After what time without a receipt a message is sent again, the first and the second
 /// time.
 pub(super) const AGAIN_AFTER: [Duration; 2] =
@@ -423,6 +425,9 @@ impl Work<'_> {
                 self.save_log_entry(to, seq, &entry);
             }
             let sent_at = Timestamp::from_millis(entry.sent_at);
+            // And put off while it was ahead.
+            let latest = sent_at.after(GIVEN_UP_AFTER).max(self.now.after(DAY));
+            entry.again_at = entry.again_at.min(latest.as_millis());
             if self.may_expire && self.now >= sent_at.after(GIVEN_UP_AFTER) {
                 self.leave_log(to, seq)?;
                 continue;
@@ -438,7 +443,7 @@ impl Work<'_> {
                     self.save_log_entry(to, seq, &entry);
                     self.send_again(to, seq, entry)?;
                 } else {
-                    entry.again_at = self.now.after(Duration::from_secs(24 * 60 * 60)).as_millis();
+                    entry.again_at = self.now.after(DAY).as_millis();
                     again_at = Timestamp::from_millis(entry.again_at);
                     self.save_log_entry(to, seq, &entry);
                 }

@@ -393,9 +393,15 @@ impl Messenger {
         self.commit(|work| work.backup(key))
     }
 
-    /// Looks something up; nothing is written.
+    /// Looks something up; nothing is written but what a leap of the clock changes.
     fn read<R>(&mut self, look: impl FnMut(&mut Work<'_>) -> Result<R, Error>) -> Result<R, Error> {
-        commit(&self.view, &mut self.cache, &self.options, look)
+        let before = self.cache.revision;
+        let result = commit(&self.view, &mut self.cache, &self.options, look);
+        if self.cache.revision != before {
+            // By that, or by another process: something may be due that was not before.
+            self.next_due = None;
+        }
+        result
     }
 
     /// Does the work that is due, in several commits.

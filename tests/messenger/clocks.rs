@@ -81,3 +81,24 @@ fn who_published_with_a_clock_that_was_behind_is_asked_for_again() {
     world.pass(2 * HOUR, &mut [&mut alice, &mut bob]);
     assert_eq!(bob.texts(), ["hello"]);
 }
+
+#[test]
+fn a_process_that_only_polls_notices_that_its_clock_went_back() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let right = subrosa::Clock::now(&world.clock);
+    world.clock.advance(40 * DAY);
+    alice.say(&bob.user(), "lost");
+    world.carry(&mut alice);
+    drop(world.fetch_mail(&bob));
+    alice.read();
+    // All is done, and it is known when the next thing is due: by the clock that is ahead.
+    assert_eq!(world.carry(&mut alice), 0);
+    world.clock.set(right);
+    for _ in 0..6 {
+        world.clock.advance(DAY);
+        world.carry(&mut alice);
+    }
+    world.deliver(&mut bob);
+    assert_eq!(bob.texts(), ["lost"]);
+}
