@@ -53,6 +53,8 @@ pub(super) enum Value {
     Typing(Typing),
     Request(Request),
     Unknown,
+    /// No content at all.
+    Malformed,
 }
 
 impl Content {
@@ -81,23 +83,28 @@ impl Content {
         Self(Arc::new(Parts { expires_after, fallback, reply_to, value, came: None }))
     }
 
-    /// The same as an answer to this message.
+    /// The same as an answer to this message. Bytes that are no content at all stay as
+    /// they are.
     #[must_use]
     pub fn reply_to(mut self, message: MessageId) -> Self {
-        let parts = Arc::make_mut(&mut self.0);
-        parts.reply_to = Some(message);
-        parts.append(|came| raw::append_reply_to(came, &message));
+        if self.0.value != Value::Malformed {
+            let parts = Arc::make_mut(&mut self.0);
+            parts.reply_to = Some(message);
+            parts.append(|came| raw::append_reply_to(came, &message));
+        }
         self
     }
 
     /// The same, to disappear this long after it was read: in whole seconds, at least
-    /// one, at most 136 years.
+    /// one, at most 136 years. Bytes that are no content at all stay as they are.
     #[must_use]
     pub fn disappearing(mut self, after: Duration) -> Self {
-        let parts = Arc::make_mut(&mut self.0);
-        parts.expires_after = u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1);
-        let seconds = parts.expires_after;
-        parts.append(|came| raw::append_expires_after(came, seconds));
+        if self.0.value != Value::Malformed {
+            let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1);
+            let parts = Arc::make_mut(&mut self.0);
+            parts.expires_after = seconds;
+            parts.append(|came| raw::append_expires_after(came, seconds));
+        }
         self
     }
 
@@ -118,7 +125,7 @@ impl Content {
             Value::Receipt(receipt) => Kind::Receipt(receipt),
             Value::Typing(typing) => Kind::Typing(*typing),
             Value::Request(request) => Kind::Request(*request),
-            Value::Unknown => Kind::Unknown,
+            Value::Unknown | Value::Malformed => Kind::Unknown,
         }
     }
 
@@ -169,7 +176,7 @@ impl Content {
 
     /// No content at all, kept as it came.
     pub(super) fn malformed(bytes: &[u8]) -> Self {
-        let mut content = Self::of(Value::Unknown);
+        let mut content = Self::of(Value::Malformed);
         Arc::make_mut(&mut content.0).came = Some(SecretBytes::new(bytes.to_vec()));
         content
     }
@@ -243,7 +250,7 @@ impl Parts {
             Value::Receipt(receipt) => raw::Kind::Receipt(receipt.to_raw()),
             Value::Typing(typing) => raw::Kind::Typing(typing.to_raw()),
             Value::Request(request) => raw::Kind::Request(request.to_raw()),
-            Value::Unknown => raw::Kind::Unknown,
+            Value::Unknown | Value::Malformed => raw::Kind::Unknown,
         };
         then(raw::Content {
             sent_at: sent_at.map_or(0, Timestamp::as_millis),
@@ -322,6 +329,16 @@ mod tests {
         assert_eq!(received.to_string(), "A poll: when?");
         assert_eq!(received.expires_after(), Some(Duration::from_secs(60)));
         assert_eq!(received.replied_to(), Some(ID));
+    }
+
+    #[test]
+    fn what_is_no_content_cannot_be_made_one() {
+        // Cut within a field that the next one would be taken for.
+        let cut = [bytes_of(3, b"fallback"), vec![0xe8]].concat();
+        let content = Content::from_bytes(&cut);
+        let same = content.clone().disappearing(Duration::from_secs(60)).reply_to(ID);
+        assert_eq!(same, content);
+        assert_eq!(same.to_bytes(), cut);
     }
 
     #[test]

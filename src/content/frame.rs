@@ -70,7 +70,7 @@ impl Frame {
             Value::Receipt(receipt) => Said::Receipt(receipt.clone()),
             Value::Typing(typing) => Said::Typing(*typing),
             Value::Request(request) => Said::Request(*request),
-            Value::Text(_) | Value::Unknown => Said::Content(content),
+            Value::Text(_) | Value::Unknown | Value::Malformed => Said::Content(content),
         };
         Self { sent_at, said }
     }
