@@ -7,7 +7,7 @@
 //! its own says for each under which number it is found.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::RowKey;
 use super::chain::{MessageKey, Seen};
 use super::header::{MaskKey, Salt, Tag};
 use super::saved::Saved;
+use super::tag_map::TagMap;
 use crate::crypto::Secret;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::MAX_STORED_NUMBER;
@@ -75,12 +76,12 @@ struct Queue<T> {
     /// The number of the first row in the queue.
     first: u64,
     rows: VecDeque<Option<T>>,
-    index: HashMap<Tag, u64>,
+    index: TagMap<u64>,
 }
 
 impl<T> Queue<T> {
     fn new(first: u64) -> Self {
-        Self { first, rows: VecDeque::new(), index: HashMap::new() }
+        Self { first, rows: VecDeque::new(), index: TagMap::default() }
     }
 
     fn next(&self) -> u64 {
@@ -232,9 +233,12 @@ pub(crate) struct UsedTags {
     /// The first row that was not forgotten.
     first: u64,
     next: u64,
-    rows: BTreeMap<u64, UsedTag>,
-    /// From the tags of those added to their numbers.
-    index: HashMap<Tag, u64>,
+    /// The newest rows: those added here.
+    added: VecDeque<UsedTag>,
+    /// From their tags to their numbers.
+    index: TagMap<u64>,
+    /// Older ones that have been looked up to see how old they are.
+    read: BTreeMap<u64, UsedTag>,
     saved: Saved<RowKey>,
 }
 
@@ -251,8 +255,9 @@ impl UsedTags {
         Self {
             first: 0,
             next: 0,
-            rows: BTreeMap::new(),
-            index: HashMap::new(),
+            added: VecDeque::new(),
+            index: TagMap::default(),
+            read: BTreeMap::new(),
             saved: Saved::nothing(),
         }
     }
@@ -266,6 +271,11 @@ impl UsedTags {
 
     pub(crate) fn first(&self) -> u64 {
         self.first
+    }
+
+    /// The number of the first row that was added here.
+    fn first_added(&self) -> u64 {
+        self.next.saturating_sub(u64::try_from(self.added.len()).unwrap_or(u64::MAX))
     }
 
     /// What is known of a tag that was used, or that closed a chain.
@@ -289,12 +299,20 @@ impl UsedTags {
         })
     }
 
+    /// A row that is at hand.
+    fn at_hand(&self, number: u64) -> Option<&UsedTag> {
+        match number.checked_sub(self.first_added()) {
+            Some(place) => self.added.get(usize::try_from(place).ok()?),
+            None => self.read.get(&number),
+        }
+    }
+
     /// A row, at hand or not. A damaged one is one that is not there.
     fn get(&self, number: u64) -> Option<Cow<'_, UsedTag>> {
         if !(self.first..self.next).contains(&number) {
             return None;
         }
-        if let Some(row) = self.rows.get(&number) {
+        if let Some(row) = self.at_hand(number) {
             return Some(Cow::Borrowed(row));
         }
         let row = self.saved.row(RowKey::Used(number))?;
@@ -306,7 +324,7 @@ impl UsedTags {
         let number = self.next;
         let tags = used.tags();
         self.index.extend(tags.clone().map(|tag| (tag, number)));
-        self.rows.insert(number, used);
+        self.added.push_back(used);
         self.next = number.saturating_add(1);
         std::iter::once(RowKey::Used(number)).chain(tags.map(RowKey::UsedBy))
     }
@@ -338,13 +356,13 @@ impl UsedTags {
     /// What is read stays at hand, so that it is read once.
     fn last_too_old(&mut self, now: Timestamp, reads: &mut u64) -> Option<u64> {
         for number in self.first..self.next {
-            if !self.rows.contains_key(&number) {
+            if number < self.first_added() && !self.read.contains_key(&number) {
                 *reads = reads.checked_sub(1)?;
                 if let Some(Cow::Owned(row)) = self.get(number) {
-                    self.rows.insert(number, row);
+                    self.read.insert(number, row);
                 }
             }
-            match self.rows.get(&number) {
+            match self.at_hand(number) {
                 None if number == self.first => return Some(number),
                 Some(row) if row.at <= now => {
                     return (now.since(row.at) > KEPT_TIME).then_some(number);
@@ -357,15 +375,18 @@ impl UsedTags {
 
     fn forget_first(&mut self, forgotten: &mut impl FnMut(RowKey)) {
         let number = self.first;
-        let tags: Vec<_> = self.tags_of(number).collect();
-        for tag in tags {
+        for tag in self.tags_of(number) {
             if self.index.get(&tag) == Some(&number) {
                 self.index.remove(&tag);
             }
             forgotten(RowKey::UsedBy(tag));
         }
         forgotten(RowKey::Used(number));
-        self.rows.remove(&number);
+        if number >= self.first_added() {
+            self.added.pop_front();
+        } else {
+            self.read.remove(&number);
+        }
         self.first = number.saturating_add(1);
     }
 

@@ -37,6 +37,7 @@ mod receive;
 mod record;
 mod saved;
 mod send;
+mod tag_map;
 
 pub use chain::{MAX_KEPT_A_JUMP, MAX_PASSED_OVER};
 pub(crate) use header::Head;

@@ -6,11 +6,12 @@
 //! text is copied once.
 
 use prost::Message as _;
-use prost::encoding::{
-    DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint,
-    encoded_len_varint, skip_field,
-};
+use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
 use zeroize::Zeroize;
+
+use super::fields::{
+    self, bytes_field_len, message_len, put_bytes, put_head, put_varint, varint_field_len,
+};
 
 pub(crate) use super::generated::v1::{
     Consent, Contact, Decision, LinkPackage, ReadMarks, Receipt, ReceiptKind, Request, RequestKind,
@@ -249,21 +250,11 @@ fn malformed(_: prost::DecodeError) -> DecodeError {
 }
 
 fn take_varint(wire_type: WireType, rest: &mut &[u8]) -> Result<u64, DecodeError> {
-    if wire_type != WireType::Varint {
-        return Err(DecodeError::Malformed(WHAT));
-    }
-    decode_varint(rest).map_err(malformed)
+    fields::take_varint(wire_type, rest).ok_or(DecodeError::Malformed(WHAT))
 }
 
 fn take_bytes<'a>(wire_type: WireType, rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
-    if wire_type != WireType::LengthDelimited {
-        return Err(DecodeError::Malformed(WHAT));
-    }
-    let length = decode_varint(rest).map_err(malformed)?;
-    let length = usize::try_from(length).map_err(|_| DecodeError::Malformed(WHAT))?;
-    let (taken, behind) = rest.split_at_checked(length).ok_or(DecodeError::Malformed(WHAT))?;
-    *rest = behind;
-    Ok(taken)
+    fields::take_bytes(wire_type, rest).ok_or(DecodeError::Malformed(WHAT))
 }
 
 fn take_text<'a>(wire_type: WireType, rest: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
@@ -271,53 +262,14 @@ fn take_text<'a>(wire_type: WireType, rest: &mut &'a [u8]) -> Result<&'a str, De
     std::str::from_utf8(bytes).map_err(|_| DecodeError::Malformed(WHAT))
 }
 
-fn key_len(number: u32) -> usize {
-    encoded_len_varint(u64::from(number) << 3)
-}
-
-fn varint_field_len(number: u32, value: u64) -> usize {
-    if value == 0 { 0 } else { key_len(number) + encoded_len_varint(value) }
-}
-
-fn bytes_field_len(number: u32, length: usize) -> usize {
-    if length == 0 { 0 } else { message_len(number, length) }
-}
-
-fn message_len(number: u32, length: usize) -> usize {
-    key_len(number) + encoded_len_varint(wide(length)) + length
-}
-
 fn text_len(text: &str) -> usize {
     bytes_field_len(field::TEXT_TEXT, text.len())
-}
-
-fn put_varint(number: u32, value: u64, bytes: &mut Vec<u8>) {
-    if value != 0 {
-        encode_key(number, WireType::Varint, bytes);
-        encode_varint(value, bytes);
-    }
-}
-
-fn put_bytes(number: u32, content: &[u8], bytes: &mut Vec<u8>) {
-    if !content.is_empty() {
-        put_head(number, content.len(), bytes);
-        bytes.extend_from_slice(content);
-    }
 }
 
 fn put_message(number: u32, message: &impl prost::Message, bytes: &mut Vec<u8>) {
     put_head(number, message.encoded_len(), bytes);
     let encoded = message.encode(bytes);
     debug_assert!(encoded.is_ok(), "a vector grows as needed");
-}
-
-fn put_head(number: u32, length: usize, bytes: &mut Vec<u8>) {
-    encode_key(number, WireType::LengthDelimited, bytes);
-    encode_varint(wide(length), bytes);
-}
-
-fn wide(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

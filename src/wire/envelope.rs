@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 
+use super::fields::{bytes_field_len, message_len, put_bytes, put_head, take_field};
 use super::generated::v1;
 use super::keys::SignedDeviceList;
 use super::{DecodeError, decode, fixed, required};
@@ -11,6 +12,13 @@ use super::{DecodeError, decode, fixed, required};
 /// Twice the longest content, so that padding, several shards and a handshake with
 /// 16 devices always fit; small enough for any mailbox to hold thousands.
 pub const MAX_ENVELOPE_LEN: usize = 128 * 1024;
+
+/// Field numbers of `Envelope` and `Message`.
+mod field {
+    pub(super) const MESSAGE: u32 = 1;
+    pub(super) const HEAD: u32 = 1;
+    pub(super) const SEALED: u32 = 2;
+}
 
 /// Tag, salt and masked header of a ratchet message, in bytes.
 pub(crate) const HEAD_LEN: usize = 60;
@@ -50,6 +58,9 @@ impl Envelope {
     ///
     /// [`DecodeError`] if it is too long or not an envelope; delete it.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if let Some(message) = Message::in_envelope(bytes) {
+            return Ok(Self::Message(message));
+        }
         let v1::Envelope { kind } = decode(bytes, MAX_ENVELOPE_LEN, "envelope")?;
         match required(kind, "envelope")? {
             v1::envelope::Kind::Message(message) => Ok(Self::Message(Message::from_raw(message)?)),
@@ -75,16 +86,15 @@ impl Envelope {
 
     /// The bytes that a transport carries.
     pub(crate) fn encode(self) -> Vec<u8> {
-        let kind = match self {
-            Self::Message(message) => v1::envelope::Kind::Message(message.into_raw()),
-            Self::FirstMessage { handshake, message } => {
-                v1::envelope::Kind::FirstMessage(v1::FirstMessage {
-                    handshake: Some(handshake.into_raw()),
-                    message: Some(message.into_raw()),
-                })
-            }
+        let (handshake, message) = match self {
+            Self::Message(message) => return message.encode_in_envelope(),
+            Self::FirstMessage { handshake, message } => (handshake, message),
         };
-        v1::Envelope { kind: Some(kind) }.encode_to_vec()
+        let first = v1::FirstMessage {
+            handshake: Some(handshake.into_raw()),
+            message: Some(message.into_raw()),
+        };
+        v1::Envelope { kind: Some(v1::envelope::Kind::FirstMessage(first)) }.encode_to_vec()
     }
 }
 
@@ -110,6 +120,31 @@ impl Message {
     pub(crate) fn name(&self) -> [u8; 16] {
         let (name, _) = self.head.split_first_chunk().unwrap_or((&[0; 16], &[]));
         *name
+    }
+
+    /// The message of an envelope with nothing else in it, written as everybody writes it;
+    /// whatever else protobuf allows is read by its records.
+    fn in_envelope(mut envelope: &[u8]) -> Option<Self> {
+        if envelope.len() > MAX_ENVELOPE_LEN {
+            return None;
+        }
+        let mut fields = take_field(field::MESSAGE, &mut envelope)?;
+        let head = take_field(field::HEAD, &mut fields)?;
+        let sealed = take_field(field::SEALED, &mut fields)?;
+        if !envelope.is_empty() || !fields.is_empty() || sealed.len() <= 16 {
+            return None;
+        }
+        Some(Self { head: head.try_into().ok()?, sealed: sealed.to_vec() })
+    }
+
+    fn encode_in_envelope(&self) -> Vec<u8> {
+        let length = bytes_field_len(field::HEAD, self.head.len())
+            + bytes_field_len(field::SEALED, self.sealed.len());
+        let mut bytes = Vec::with_capacity(message_len(field::MESSAGE, length));
+        put_head(field::MESSAGE, length, &mut bytes);
+        put_bytes(field::HEAD, &self.head, &mut bytes);
+        put_bytes(field::SEALED, &self.sealed, &mut bytes);
+        bytes
     }
 
     fn from_raw(raw: v1::Message) -> Result<Self, DecodeError> {
@@ -210,5 +245,35 @@ impl Initiator {
             generation: self.generation,
         }
         .encode_to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_and_written_as_protobuf_has_it_whatever_the_damage() {
+        let message = Message { head: [7; HEAD_LEN], sealed: vec![9; 200] };
+        let bytes = Envelope::Message(message.clone()).encode();
+        let kind = Some(v1::envelope::Kind::Message(message.clone().into_raw()));
+        assert_eq!(bytes, v1::Envelope { kind }.encode_to_vec());
+        assert_eq!(Message::in_envelope(&bytes), Some(message));
+        let by_records = |bytes: &[u8]| match v1::Envelope::decode(bytes).ok()?.kind? {
+            v1::envelope::Kind::Message(message) => Message::from_raw(message).ok(),
+            _ => None,
+        };
+        let check = |bytes: &[u8]| {
+            if let Some(message) = Message::in_envelope(bytes) {
+                assert_eq!(Some(message), by_records(bytes));
+            }
+        };
+        (0..bytes.len()).for_each(|length| check(&bytes[..length]));
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            check(&damaged);
+        }
+        check(&[bytes.as_slice(), &bytes].concat());
     }
 }

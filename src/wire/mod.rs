@@ -14,6 +14,7 @@ pub(crate) mod content;
 mod control;
 mod directory;
 mod envelope;
+mod fields;
 mod keys;
 mod link;
 mod padding;

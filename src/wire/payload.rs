@@ -3,16 +3,25 @@
 use std::fmt;
 
 use prost::Message as _;
-use prost::encoding::{WireType, encode_key, encode_varint};
 use zeroize::Zeroize;
 
 use super::control::Control;
+use super::fields::{put_bytes, take_bytes, take_fixed32, take_fixed64, take_key, take_varint};
 use super::generated::v1;
 use super::{DecodeError, MAX_ENVELOPE_LEN, decode};
 use crate::crypto::SecretBytes;
 
-/// The number of the field `shards` of a payload.
-const SHARDS_FIELD: u32 = 9;
+/// Field numbers of `Payload`.
+mod field {
+    pub(super) const BODY: u32 = 1;
+    pub(super) const SEQ: u32 = 2;
+    pub(super) const LAST_SEQ: u32 = 3;
+    pub(super) const LAST_ID: u32 = 4;
+    pub(super) const SEEN_SEQ: u32 = 5;
+    pub(super) const SEEN_ID: u32 = 6;
+    pub(super) const VIEW: u32 = 7;
+    pub(super) const SHARDS: u32 = 9;
+}
 
 /// Names a message for ever: 16 random bytes, made by its author.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +119,9 @@ pub(crate) struct Payload {
 
 impl Payload {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if let Some(payload) = Self::in_order(bytes) {
+            return Ok(payload);
+        }
         let v1::Payload { body, seq, last_seq, last_id, seen_seq, seen_id, view, control, shards } =
             decode(bytes, MAX_ENVELOPE_LEN, "payload")?;
         Ok(Self {
@@ -120,6 +132,45 @@ impl Payload {
             view,
             control: control.map(Control::from_raw).transpose()?,
             shards,
+        })
+    }
+
+    /// A payload without `control` whose fields come once and in order, as everybody
+    /// writes them; whatever else protobuf allows is read by its records.
+    fn in_order(mut rest: &[u8]) -> Option<Self> {
+        if rest.len() > MAX_ENVELOPE_LEN {
+            return None;
+        }
+        let (mut body, mut shards): (&[u8], &[u8]) = (&[], &[]);
+        let (mut seq, mut last_seq, mut last_id) = (0, 0, 0);
+        let (mut seen_seq, mut seen_id, mut view) = (0, 0, 0);
+        let mut before = 0;
+        while !rest.is_empty() {
+            let (number, wire_type) = take_key(&mut rest)?;
+            if number <= before {
+                return None;
+            }
+            before = number;
+            match number {
+                field::BODY => body = take_bytes(wire_type, &mut rest)?,
+                field::SEQ => seq = take_varint(wire_type, &mut rest)?,
+                field::LAST_SEQ => last_seq = take_varint(wire_type, &mut rest)?,
+                field::LAST_ID => last_id = take_fixed32(wire_type, &mut rest)?,
+                field::SEEN_SEQ => seen_seq = take_varint(wire_type, &mut rest)?,
+                field::SEEN_ID => seen_id = take_fixed32(wire_type, &mut rest)?,
+                field::VIEW => view = take_fixed64(wire_type, &mut rest)?,
+                field::SHARDS => shards = take_bytes(wire_type, &mut rest)?,
+                _ => return None,
+            }
+        }
+        Some(Self {
+            body: SecretBytes::new(body.to_vec()),
+            seq,
+            last: Mark::from_fields(last_seq, last_id),
+            seen: Mark::from_fields(seen_seq, seen_id),
+            view,
+            control: None,
+            shards: shards.to_vec(),
         })
     }
 
@@ -151,9 +202,54 @@ impl Payload {
 /// The field `shards`, appended to an encoded payload: last, as SPEC.md section 7.1
 /// says.
 pub(crate) fn append_shards(payload: &mut Vec<u8>, shards: &[u8]) {
-    if !shards.is_empty() {
-        encode_key(SHARDS_FIELD, WireType::LengthDelimited, payload);
-        encode_varint(u64::try_from(shards.len()).unwrap_or(u64::MAX), payload);
-        payload.extend_from_slice(shards);
+    put_bytes(field::SHARDS, shards, payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields as protobuf has them.
+    fn by_records(bytes: &[u8]) -> Option<v1::Payload> {
+        v1::Payload::decode(bytes).ok()
+    }
+
+    fn check(bytes: &[u8]) -> bool {
+        let Some(payload) = Payload::in_order(bytes) else { return false };
+        let raw = by_records(bytes).unwrap();
+        assert_eq!((&*payload.body, &payload.shards), (&raw.body, &raw.shards), "{bytes:02x?}");
+        assert_eq!((payload.seq, payload.view), (raw.seq, raw.view));
+        assert_eq!(payload.last, Mark::from_fields(raw.last_seq, raw.last_id));
+        assert_eq!(payload.seen, Mark::from_fields(raw.seen_seq, raw.seen_id));
+        assert!(raw.control.is_none());
+        true
+    }
+
+    #[test]
+    fn payloads_are_read_as_protobuf_has_it_whatever_the_damage() {
+        let mark = Some(Mark { seq: 300, id: ShortId(7) });
+        let payload = Payload {
+            body: SecretBytes::new(vec![5; 140]),
+            seq: 301,
+            last: mark,
+            seen: mark,
+            view: u64::MAX - 3,
+            control: None,
+            shards: Vec::new(),
+        };
+        let mut bytes = payload.encode(|length| length).to_vec();
+        append_shards(&mut bytes, &[3; 66]);
+        assert!(check(&bytes));
+        for length in 0..bytes.len() {
+            check(&bytes[..length]);
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            check(&damaged);
+        }
+        assert!(!check(&[bytes.as_slice(), &bytes].concat()));
+        // Wire type and number of a field that only a later version knows.
+        assert!(!check(&[bytes.as_slice(), &[0x50, 1]].concat()));
     }
 }
