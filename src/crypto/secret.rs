@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// `N` secret bytes, wiped on drop and never printed.
 ///
@@ -85,6 +85,18 @@ impl SecretBytes {
     /// These bytes, from now on secret.
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for SecretBytes {
+    fn from(mut bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(std::mem::take(&mut *bytes))
+    }
+}
+
+impl From<SecretBytes> for Zeroizing<Vec<u8>> {
+    fn from(mut bytes: SecretBytes) -> Self {
+        Self::new(std::mem::take(&mut bytes.0))
     }
 }
 

@@ -63,7 +63,7 @@ impl Work<'_> {
             contacts: Vec::new(),
         };
         for user in self.all_contacts()? {
-            let contact = self.contact(&user)?.for_backup();
+            let contact = self.contact_to_change(&user)?.for_backup();
             backup.contacts.push(BackedUpContact {
                 user_id: user.as_bytes().to_vec(),
                 contact: Some(contact.to_record()),

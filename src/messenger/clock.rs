@@ -25,13 +25,10 @@ const NOTED: Duration = Duration::from_secs(60 * 60);
 
 /// Compares the time with the one seen last.
 pub(super) fn observe(work: &mut Work<'_>) -> Result<(), Error> {
-    let row = work.view.get(table::OWN, KEY)?;
     let now = work.now;
-    let Some(known) = row.and_then(|row| stored::decode::<Clock>(&row, "clock").ok()) else {
+    let Some(Seen { seen, steady_since }) = last_seen(work)? else {
         return note(work, now, Timestamp::default());
     };
-    let seen = Timestamp::from_millis(known.seen);
-    let steady_since = Timestamp::from_millis(known.steady_since);
     if seen.since(now) > LEAP {
         // What was put off until then, by a clock that was ahead, would never be due.
         due::bring_forward(work)?;
@@ -47,8 +44,28 @@ pub(super) fn observe(work: &mut Work<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// What was written down last.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    seen: Timestamp,
+    steady_since: Timestamp,
+}
+
+fn last_seen(work: &mut Work<'_>) -> Result<Option<Seen>, Error> {
+    if work.cache.clock.is_none() {
+        let row = work.view.get(table::OWN, KEY)?;
+        let known = row.and_then(|row| stored::decode::<Clock>(&row, "clock").ok());
+        work.cache.clock = known.map(|known| Seen {
+            seen: Timestamp::from_millis(known.seen),
+            steady_since: Timestamp::from_millis(known.steady_since),
+        });
+    }
+    Ok(work.cache.clock)
+}
+
 fn note(work: &mut Work<'_>, seen: Timestamp, steady_since: Timestamp) -> Result<(), Error> {
     let record = Clock { seen: seen.as_millis(), steady_since: steady_since.as_millis() };
     work.view.put(table::OWN, KEY.to_vec(), stored::encode(&record));
+    work.cache.clock = Some(Seen { seen, steady_since });
     Ok(())
 }

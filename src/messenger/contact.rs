@@ -194,21 +194,27 @@ impl ContactRecord {
 
 impl Work<'_> {
     /// What is known of a person; nothing is a record too.
-    pub(super) fn contact(&mut self, user: &UserId) -> Result<ContactRecord, Error> {
+    pub(super) fn contact(&mut self, user: &UserId) -> Result<Arc<ContactRecord>, Error> {
         if let Some(contact) = self.cache.contacts.get(user) {
-            return Ok(contact.clone());
+            return Ok(Arc::clone(contact));
         }
         // A damaged record is that of a stranger: the list comes with the next bundle.
         let row = self.view.get(table::CONTACTS, user.as_bytes())?;
         let contact = row.and_then(|row| ContactRecord::decode(&row)).unwrap_or_default();
-        self.cache.contacts.insert(user.clone(), contact.clone());
+        let contact = Arc::new(contact);
+        self.cache.contacts.insert(user.clone(), Arc::clone(&contact));
         Ok(contact)
+    }
+
+    /// The same, to be changed and saved.
+    pub(super) fn contact_to_change(&mut self, user: &UserId) -> Result<ContactRecord, Error> {
+        self.contact(user).map(Arc::unwrap_or_clone)
     }
 
     pub(super) fn save_contact(&mut self, user: &UserId, contact: ContactRecord) {
         let row = stored::encode(&contact.to_record());
         self.view.put(table::CONTACTS, user.as_bytes().to_vec(), row);
         self.touch_contact(user);
-        self.cache.contacts.insert(user.clone(), contact);
+        self.cache.contacts.insert(user.clone(), Arc::new(contact));
     }
 }

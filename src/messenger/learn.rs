@@ -46,7 +46,7 @@ pub(super) enum Adopted {
 impl Work<'_> {
     /// Asks the directory for a user, unless that is under way.
     pub(super) fn fetch(&mut self, user: &UserId) -> Result<(), Error> {
-        let mut contact = self.contact(user)?;
+        let mut contact = self.contact_to_change(user)?;
         if let Some(id) = contact.fetch
             && self.errand(id)?.is_some()
         {
@@ -64,7 +64,7 @@ impl Work<'_> {
         let Ok(bundle) = bundle.verify(&user, self.now) else { return Ok(Learned::Rejected) };
         let was_known = self.list_of(&user)?.is_some();
         let adopted = self.adopt(&user, bundle.device_list().clone())?;
-        let mut contact = self.contact(&user)?;
+        let mut contact = self.contact_to_change(&user)?;
         if let Some(id) = contact.fetch.take() {
             self.drop_errand(id);
         }
@@ -110,7 +110,7 @@ impl Work<'_> {
             };
             self.keep_peer(peer);
             if begun? && again {
-                let mut contact = self.contact(user)?;
+                let mut contact = self.contact_to_change(user)?;
                 contact.begin_again.retain(|device| *device != address.device);
                 self.save_contact(user, contact);
                 self.has_begun_again(address)?;
@@ -130,7 +130,7 @@ impl Work<'_> {
         if *user == own.address().user {
             return self.adopt_own(list);
         }
-        let mut contact = self.contact(user)?;
+        let mut contact = self.contact_to_change(user)?;
         let Some(known) = contact.list.clone() else {
             contact.list = Some(Arc::new(list));
             self.save_contact(user, contact);
@@ -178,7 +178,7 @@ impl Work<'_> {
 
     /// A user's account is another one from now on: every session with the old one ends.
     pub(super) fn go_on_under_new_key(&mut self, user: &UserId) -> Result<(), Error> {
-        let mut contact = self.contact(user)?;
+        let mut contact = self.contact_to_change(user)?;
         let Some(moved) = contact.moved.take() else { return Ok(()) };
         contact.list = Some(moved);
         contact.verified = false;
@@ -232,7 +232,7 @@ impl Work<'_> {
                 self.send_lists(&address)?;
                 continue;
             }
-            let mut contact = self.contact(&address.user)?;
+            let mut contact = self.contact_to_change(&address.user)?;
             if let Some(theirs) = &contact.list {
                 let former = View::new(theirs, old);
                 if !contact.former_views.contains(&former.0) {
@@ -316,7 +316,7 @@ impl Work<'_> {
         }
         let [a, b, c, d, e, f, g, h, ..] = lists.their_hash;
         let pair = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ own.list.version();
-        let mut contact = self.contact(&address.user)?;
+        let mut contact = self.contact_to_change(&address.user)?;
         if contact.speak_of(pair ^ u64::from(address.device.get())) {
             self.save_contact(&address.user, contact);
             self.send_lists(address)?;
@@ -330,7 +330,7 @@ impl Work<'_> {
         self.drop_errand(id);
         match errand {
             Errand::Fetch(user) => {
-                let mut contact = self.contact(&user)?;
+                let mut contact = self.contact_to_change(&user)?;
                 contact.fetch = None;
                 self.save_contact(&user, contact);
                 let own = self.own()?;
@@ -374,7 +374,7 @@ impl Work<'_> {
 
     /// Another session with this device is to be begun.
     pub(super) fn begin_again(&mut self, address: &Address) -> Result<(), Error> {
-        let mut contact = self.contact(&address.user)?;
+        let mut contact = self.contact_to_change(&address.user)?;
         if !contact.begin_again.contains(&address.device) {
             contact.begin_again.push(address.device);
             self.save_contact(&address.user, contact);

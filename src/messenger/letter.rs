@@ -11,6 +11,7 @@ use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Receipt, ReceiptKind};
+use crate::crypto::SecretBytes;
 use crate::session::{Numbers, Sent};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::{Copy, Letter, LogEntry};
@@ -174,7 +175,7 @@ impl Work<'_> {
     /// All that a device has not confirmed, oldest first.
     pub(super) fn log_of(&self, to: &Address) -> Result<Vec<(u64, LogEntry)>, Error> {
         let rows = self.view.scan_prefix(table::LOG, &table::of_device(to, &[]))?;
-        let entry = |(key, row): (Vec<u8>, Zeroizing<Vec<u8>>)| {
+        let entry = |(key, row): (Vec<u8>, SecretBytes)| {
             let (_, seq) = table::split_device(&key)?;
             let seq = u64::from_be_bytes(seq.try_into().ok()?);
             Some((seq, stored::decode(&row, "log entry").ok()?))

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::work::Work;
 use super::{Error, LinkCode, table};
 use crate::address::{Address, DeviceId};
+use crate::crypto::SecretBytes;
 use crate::identity::{Account, Device, DeviceList};
 use crate::wire::stored;
 use crate::wire::stored::messenger as record;
@@ -107,7 +106,7 @@ impl Own {
 }
 
 /// The row as it is stored, whatever it says.
-pub(super) fn stored_row(work: &Work<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+pub(super) fn stored_row(work: &Work<'_>) -> Result<Option<SecretBytes>, Error> {
     work.view.get(table::OWN, KEY)
 }
 

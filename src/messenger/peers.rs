@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, UserId};
+use crate::crypto::SecretBytes;
+use crate::handshake::HandshakeId;
 use crate::identity::{DeviceList, View as ListView};
 use crate::session::{
     Body, EncryptError, Numbers, Peer, PeerRow, RowKey, Sent, Tag, TagChange, Unsaved,
@@ -17,6 +19,13 @@ use crate::wire::stored::{self, SkippedKey};
 
 /// How many peers one page has when all are gone through.
 const PAGE: usize = 64;
+
+/// How much of a session's id stands in keys, of how much there is.
+const SHORT_ID_LEN: usize = 8;
+const HANDSHAKE_ID_LEN: usize = 32;
+
+/// The number at the end of a row's key.
+const NUMBER_LEN: usize = 8;
 
 impl Work<'_> {
     /// Takes a peer out of memory or the store, to step it: [`Self::keep_peer`] puts it
@@ -32,8 +41,14 @@ impl Work<'_> {
         };
         let view = Arc::clone(self.view);
         let prefix = key.clone();
-        let rows = move |row: PeerRow| {
-            view.look_up(table::PEER_ROWS, &[prefix.as_slice(), &row.to_key()].concat())
+        let rows = move |row: PeerRow| match row {
+            PeerRow::Beside(id, RowKey::UsedBy(tag)) => {
+                let place = view.look_up(table::TAGS, &tag.to_bytes())?;
+                let used = row_key(&prefix, PeerRow::Beside(id, RowKey::Used(0)));
+                let (start, number) = place.split_last_chunk::<NUMBER_LEN>()?;
+                used.starts_with(start).then(|| Zeroizing::new(number.to_vec()))
+            }
+            row => view.look_up(table::PEER_ROWS, &row_key(&prefix, row)).map(Into::into),
         };
         let Ok(loaded) = Peer::from_record(&record, rows) else {
             // What it said is gone: both sides begin anew, and the numbers find each other.
@@ -43,10 +58,9 @@ impl Work<'_> {
         self.view.check()?;
         if !loaded.damaged.is_empty() {
             for id in &loaded.damaged {
-                let mut beside = PeerRow::Beside(*id, RowKey::Answer).to_key();
+                let mut prefix = row_key(&key, PeerRow::Beside(*id, RowKey::Answer));
                 // Kind and number stand behind the session's id.
-                beside.truncate(beside.len().saturating_sub(9));
-                let prefix = [key.as_slice(), &beside].concat();
+                prefix.truncate(prefix.len().saturating_sub(1 + NUMBER_LEN));
                 for (row, _) in self.view.scan_prefix(table::PEER_ROWS, &prefix)? {
                     self.view.delete(table::PEER_ROWS, row);
                 }
@@ -75,9 +89,15 @@ impl Work<'_> {
                 peer_row = true;
                 continue;
             }
-            let row_key = [key.as_slice(), &row.to_key()].concat();
             let new = peer.row(row);
-            self.index_tag(&key, row, &row_key, new.as_ref())?;
+            if let PeerRow::Beside(id, RowKey::UsedBy(tag)) = row {
+                self.save_place(&key, id, tag, new.as_deref());
+                continue;
+            }
+            let row_key = row_key(&key, row);
+            if let PeerRow::Beside(_, RowKey::Skipped(_)) = row {
+                self.index_skipped(&row_key, new.as_deref())?;
+            }
             match new {
                 Some(value) => self.view.put(table::PEER_ROWS, row_key, value),
                 None => self.view.delete(table::PEER_ROWS, row_key),
@@ -95,32 +115,43 @@ impl Work<'_> {
         Ok(value)
     }
 
-    /// Tags that no header key gives any more are found by a row of their own.
-    fn index_tag(
+    /// Notes which row has a used tag; no header key gives it any more.
+    fn save_place(
         &mut self,
         peer: &[u8],
-        row: PeerRow,
-        row_key: &[u8],
-        new: Option<&Zeroizing<Vec<u8>>>,
-    ) -> Result<(), Error> {
-        let PeerRow::Beside(_, beside) = row else { return Ok(()) };
-        let skipped_tag = |bytes: &[u8]| {
-            stored::decode::<SkippedKey>(bytes, "skipped key").ok().map(|key| key.tag.to_be_bytes())
-        };
-        let (tag, here) = match (beside, new) {
-            (RowKey::UsedBy(tag), new) => (Some(tag.to_bytes()), new.is_some()),
-            (RowKey::Skipped(_), Some(new)) => (skipped_tag(new), true),
-            (RowKey::Skipped(_), None) => {
-                let old = self.view.get(table::PEER_ROWS, row_key)?;
-                (old.and_then(|old| skipped_tag(&old)), false)
+        session: HandshakeId,
+        tag: Tag,
+        number: Option<&Vec<u8>>,
+    ) {
+        let number = number.and_then(|number| number.as_slice().try_into().ok());
+        let used = number.map(|number| RowKey::Used(u64::from_be_bytes(number)));
+        match used {
+            Some(used) => {
+                let place = SecretBytes::new(row_key(peer, PeerRow::Beside(session, used)));
+                self.view.put(table::TAGS, tag.to_bytes().to_vec(), place);
             }
-            _ => return Ok(()),
+            None => self.view.delete(table::TAGS, tag.to_bytes().to_vec()),
+        }
+    }
+
+    /// As above, for a skipped key.
+    fn index_skipped(&mut self, row_key: &[u8], new: Option<&Vec<u8>>) -> Result<(), Error> {
+        let tag_of = |row: &[u8]| {
+            let key = stored::decode::<SkippedKey>(row, "skipped key").ok();
+            key.map(|key| key.tag.to_be_bytes().to_vec())
         };
-        let Some(tag) = tag else { return Ok(()) };
-        if here {
-            self.view.put(table::TAGS, tag.to_vec(), Zeroizing::new(peer.to_vec()));
-        } else {
-            self.view.delete(table::TAGS, tag.to_vec());
+        match new {
+            Some(new) => {
+                if let Some(tag) = tag_of(new) {
+                    self.view.put(table::TAGS, tag, SecretBytes::new(row_key.to_vec()));
+                }
+            }
+            None => {
+                let old = self.view.get(table::PEER_ROWS, row_key)?;
+                if let Some(tag) = old.and_then(|old| tag_of(&old)) {
+                    self.view.delete(table::TAGS, tag);
+                }
+            }
         }
         Ok(())
     }
@@ -184,7 +215,7 @@ impl Work<'_> {
         if *user == own.address().user {
             return Ok(Some(Arc::clone(&own.list)));
         }
-        Ok(self.contact(user)?.list)
+        Ok(self.contact(user)?.list.clone())
     }
 
     /// Encrypts something to one device; `None` if there is no session that can.
@@ -223,4 +254,24 @@ impl Work<'_> {
     ) -> Result<Option<Sent>, Error> {
         self.encrypt_to(address, Body::Content { id, content }, numbers)
     }
+}
+
+/// The key of a peer's row: the address, then the row's own key, with 8 bytes of the
+/// session's id in place of 32.
+///
+/// Two sessions of a peer have the same 8 bytes if that peer has searched for them; it
+/// loses one of the two.
+fn row_key(peer: &[u8], row: PeerRow) -> Vec<u8> {
+    let own = row.to_key();
+    let mut key = Vec::with_capacity(peer.len() + own.len());
+    key.extend_from_slice(peer);
+    match row {
+        PeerRow::Session(_) | PeerRow::Beside(..) => {
+            let (head, rest) = own.split_at_checked(1 + HANDSHAKE_ID_LEN).unwrap_or((&own, &[]));
+            key.extend_from_slice(head.get(..1 + SHORT_ID_LEN).unwrap_or(head));
+            key.extend_from_slice(rest);
+        }
+        _ => key.extend_from_slice(&own),
+    }
+    key
 }

@@ -32,7 +32,7 @@ impl Work<'_> {
 
     /// Takes a decision down; says whether it changes anything.
     fn decide(&mut self, user: &UserId, consent: Consent) -> Result<bool, Error> {
-        let mut contact = self.contact(user)?;
+        let mut contact = self.contact_to_change(user)?;
         if contact.consent == consent {
             return Ok(false);
         }
@@ -67,8 +67,8 @@ impl Work<'_> {
         let own = self.own()?;
         let contact = self.contact(user)?;
         // Of the key that is to be decided about, if there is one.
-        let list = contact.moved.or(contact.list);
-        Ok(list.map(|list| SafetyNumber::between(&own.list, &list)))
+        let list = contact.moved.as_ref().or(contact.list.as_ref());
+        Ok(list.map(|list| SafetyNumber::between(&own.list, list)))
     }
 
     /// The user has compared this number.
@@ -82,7 +82,7 @@ impl Work<'_> {
             return Err(Error::IdentityMoved);
         }
         self.go_on_under_new_key(user)?;
-        let mut contact = self.contact(user)?;
+        let mut contact = self.contact_to_change(user)?;
         contact.verified = true;
         contact.verified_at = self.now;
         let key = contact.key().ok_or(Error::Unknown)?;
@@ -118,7 +118,7 @@ impl Work<'_> {
                 }
                 let now = self.now.as_millis().to_be_bytes().to_vec();
                 self.view.put(table::SHOWN, key, zeroize::Zeroizing::new(now));
-                let mut contact = self.contact(&user)?;
+                let mut contact = self.contact_to_change(&user)?;
                 if matches!(contact.consent, Consent::Stranger | Consent::Requested) {
                     // To write is to accept, on whatever device.
                     contact.consent = Consent::Accepted;
@@ -136,7 +136,7 @@ impl Work<'_> {
             }
             Sync::Decision { user, consent, at } => self.take_decision(&user, consent, at),
             Sync::Verified { user, account_key, at } => {
-                let mut contact = self.contact(&user)?;
+                let mut contact = self.contact_to_change(&user)?;
                 // Only of the key that this device knows too.
                 if contact.key().is_some_and(|key| *key.as_bytes() == account_key)
                     && contact.verified_at < at
@@ -167,7 +167,7 @@ impl Work<'_> {
                 self.adopt(&user, list)?;
             }
             self.take_decision(&user, consent, at)?;
-            let mut contact = self.contact(&user)?;
+            let mut contact = self.contact_to_change(&user)?;
             // Of this key and no other.
             let same = key.is_some() && contact.key() == key && contact.moved.is_none();
             if verified && same && !contact.verified {
@@ -203,7 +203,7 @@ impl Work<'_> {
             return Ok(());
         }
         self.decide(user, consent)?;
-        let mut contact = self.contact(user)?;
+        let mut contact = self.contact_to_change(user)?;
         contact.consent_at = at;
         self.save_contact(user, contact);
         Ok(())

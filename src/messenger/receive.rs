@@ -406,7 +406,7 @@ impl Work<'_> {
         let own = self.own()?;
         let ourselves = address.user == own.address().user;
         let Arrived { id, numbered } = arrived;
-        let mut contact = self.contact(&address.user)?;
+        let contact = self.contact(&address.user)?;
         let shown_key = table::of_user(&address.user, id.as_bytes());
         let duplicate =
             repeated || (numbered && self.view.get(table::SHOWN, &shown_key)?.is_some());
@@ -450,6 +450,7 @@ impl Work<'_> {
                     Happening::Message(arrival)
                 } else {
                     if contact.consent == Consent::Stranger {
+                        let mut contact = self.contact_to_change(&address.user)?;
                         contact.consent = Consent::Requested;
                         contact.consent_at = self.now;
                         self.save_contact(&address.user, contact);
@@ -472,7 +473,7 @@ impl Work<'_> {
         if delivered.view == View::new(&their_list, &own.list) {
             return Ok(());
         }
-        let mut contact = self.contact(&address.user)?;
+        let mut contact = self.contact_to_change(&address.user)?;
         if contact.former_views.contains(&delivered.view.0) {
             return Ok(());
         }

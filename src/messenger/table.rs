@@ -19,7 +19,8 @@ pub(super) const CONTACTS: Table = Table(4);
 pub(super) const PEERS: Table = Table(5);
 /// Rows of peers, by address and row. Looked up, never scanned.
 pub(super) const PEER_ROWS: Table = Table(6);
-/// Whose tag it is: of used tags and skipped keys. Looked up, never scanned.
+/// Which row of [`PEER_ROWS`] has this tag, by its key: of used tags and skipped keys. Under
+/// a handshake's id: whose it was. Looked up, never scanned.
 pub(super) const TAGS: Table = Table(7);
 /// Messages of ours, by message id.
 pub(super) const LETTERS: Table = Table(8);

@@ -7,16 +7,15 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use zeroize::Zeroizing;
-
 use super::Error;
 use super::table::COUNT;
+use crate::crypto::SecretBytes;
 use crate::store::{Changes, Commit, Revision, Store, StoreError, Table};
 
 /// How many rows one page of a scan has.
 const PAGE: usize = 128;
 
-type Value = Zeroizing<Vec<u8>>;
+type Value = SecretBytes;
 
 /// Rows that were changed; `None` is a row that is to be deleted.
 #[derive(Default)]
@@ -86,7 +85,7 @@ impl View {
                 }
             }
         }
-        Ok(self.store.get(table, key)?.map(Zeroizing::new))
+        Ok(self.store.get(table, key)?.map(SecretBytes::new))
     }
 
     /// As [`Self::get`], for where no error can be returned: it comes up at the step's end.
@@ -108,8 +107,8 @@ impl View {
         fault.map_or(Ok(()), |error| Err(Error::Store(error)))
     }
 
-    pub(super) fn put(&self, table: Table, key: Vec<u8>, value: Value) {
-        self.layers().step.set(table, key, Some(value));
+    pub(super) fn put(&self, table: Table, key: Vec<u8>, value: impl Into<Value>) {
+        self.layers().step.set(table, key, Some(value.into()));
     }
 
     pub(super) fn delete(&self, table: Table, key: Vec<u8>) {
@@ -136,11 +135,11 @@ impl View {
         // Enough that as many as asked for are left when every changed one is taken out.
         let committed = self.store.scan(table, from, limit.saturating_add(changed.len()))?;
         if changed.is_empty() {
-            let rows = committed.into_iter().map(|row| (row.key, Zeroizing::new(row.value)));
+            let rows = committed.into_iter().map(|row| (row.key, SecretBytes::new(row.value)));
             return Ok(rows.collect());
         }
         let mut rows: BTreeMap<Vec<u8>, Option<Value>> =
-            committed.into_iter().map(|row| (row.key, Some(Zeroizing::new(row.value)))).collect();
+            committed.into_iter().map(|row| (row.key, Some(SecretBytes::new(row.value)))).collect();
         rows.extend(changed);
         let rows = rows.into_iter().filter_map(|(key, value)| Some((key, value?)));
         Ok(rows.take(limit).collect())

@@ -28,7 +28,8 @@ const MAX_PEERS: usize = 256;
 pub(super) struct Cache {
     pub(super) revision: Revision,
     pub(super) own: Option<Arc<Own>>,
-    pub(super) contacts: HashMap<UserId, ContactRecord>,
+    pub(super) clock: Option<clock::Seen>,
+    pub(super) contacts: HashMap<UserId, Arc<ContactRecord>>,
     pub(super) peers: HashMap<Address, Peer>,
     pub(super) tags: TagTable<Address>,
     /// The tags of every session of this revision are in the table.
@@ -44,6 +45,7 @@ impl Cache {
         Self {
             revision: Revision::EMPTY,
             own: None,
+            clock: None,
             contacts: HashMap::new(),
             peers: HashMap::new(),
             tags: TagTable::new(),
@@ -57,6 +59,7 @@ impl Cache {
     /// Forgets everything: the store has another revision.
     fn forget(&mut self) {
         self.own = None;
+        self.clock = None;
         self.contacts.clear();
         self.peers.clear();
         self.tags_complete = false;
@@ -67,6 +70,7 @@ impl Cache {
     /// Forgets what steps changed that did not come to be.
     fn undo(&mut self) {
         self.own = None;
+        self.clock = None;
         for address in self.touched.drain(..) {
             self.peers.remove(&address);
             self.tags_complete = false;

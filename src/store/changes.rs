@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use super::{Revision, Table};
+use crate::crypto::SecretBytes;
 
 /// Rows to put and to delete, and the revision that the store has afterwards.
 pub struct Changes {
@@ -16,7 +15,7 @@ struct Owned {
     table: Table,
     key: Vec<u8>,
     /// `None`: to be deleted.
-    value: Option<Zeroizing<Vec<u8>>>,
+    value: Option<SecretBytes>,
 }
 
 /// One row's change. No row is named twice in one [`Changes`].
@@ -47,7 +46,7 @@ impl Changes {
     }
 
     /// Adds a row's change: its new value, or its end.
-    pub(crate) fn push(&mut self, table: Table, key: Vec<u8>, value: Option<Zeroizing<Vec<u8>>>) {
+    pub(crate) fn push(&mut self, table: Table, key: Vec<u8>, value: Option<SecretBytes>) {
         self.writes.push(Owned { table, key, value });
     }
 

@@ -13,9 +13,9 @@ use std::thread;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use zeroize::Zeroizing;
 
 use super::{Changes, Commit, Revision, Row, Store, StoreError, Table};
+use crate::crypto::SecretBytes;
 
 /// Some bytes that are hard to sort, to cut and to quote.
 const KEYS: [&[u8]; 18] = [
@@ -74,7 +74,7 @@ pub(super) fn changes(from: Revision, writes: &[Change<'_>]) -> Changes {
         u128::from(std::process::id()) << 64 | u128::from(USED.fetch_add(1, Ordering::Relaxed));
     let mut changes = Changes::new(from.next(unique.to_be_bytes()));
     for (table, key, value) in writes {
-        let value = value.map(|value| Zeroizing::new(value.to_vec()));
+        let value = value.map(|value| SecretBytes::new(value.to_vec()));
         changes.push(*table, key.to_vec(), value);
     }
     changes

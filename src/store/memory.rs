@@ -109,8 +109,6 @@ impl fmt::Debug for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::*;
 
     #[test]
@@ -118,7 +116,7 @@ mod tests {
         let store = MemoryStore::new();
         let first = Revision::EMPTY.next([1; 16]);
         let mut changes = Changes::new(first);
-        changes.push(Table(1), b"key".to_vec(), Some(Zeroizing::new(b"secret".to_vec())));
+        changes.push(Table(1), b"key".to_vec(), Some(SecretBytes::new(b"secret".to_vec())));
         let clone = store.clone();
         assert_eq!(clone.commit(Revision::EMPTY, &changes).unwrap(), Commit::Done);
         assert_eq!(store.get(Table(1), b"key").unwrap().unwrap(), b"secret");
