@@ -28,20 +28,27 @@
 //! | `loss_5pct` | a message where each twentieth is lost | in order |
 //! | `receive_10000_sessions` | a message found by its tag among 10,000 sessions, and opened | among ten |
 //! | `messenger_send_100`, `messenger_receive_100` | `Messenger::send` and `receive` on a `MemoryStore`, a commit each | bare session, record encoded |
-//! | `bytes_written_a_message` | bytes written for a message, receipt and acknowledgements included, at most of both sides | |
+//! | `bytes_written_a_message` | bytes written for a message of ten at a time, their receipt and acknowledgements included, at most of both sides | |
+//! | `sqlite_receive_batch_100`, `sqlite_receive_batch_1000` | a message received on SQLite, so many a commit | a bare transaction that writes the same rows |
+//! | `open_10000_sessions` | a SQLite store of 10,000 sessions opened, and a message of a claimed sender received | a bare connection that reads the same rows |
+//! | `memory_10000_sessions` | memory of a messenger on that store, with all tags at hand | |
+//! | `fanout_1000_devices` | a text to 1,000 devices in one commit, a device | as for `messenger_send_100` |
 //! | `bytes_later_overhead` | an envelope beside its padded payload, at most | |
 //! | `bytes_first_over_16` | a first envelope beside 16 bytes of content | |
 //! | `bytes_session_record` | the largest record of a session in use | |
 //! | `pq_epoch_alternating`, `pq_epoch_alternating_loss20` | messages of both sides a post-quantum epoch, over 1,000 epochs | |
 
+mod bare_sqlite;
 mod clock;
 mod crowd;
 mod epochs;
 mod figure;
 mod floors;
 mod handshakes;
+mod many_peers;
 mod messages;
 mod messenger;
+mod observed;
 mod people;
 mod pingpong;
 mod primitives;
@@ -49,6 +56,7 @@ mod sizes;
 mod vodozemac;
 
 use std::env;
+use std::path::Path;
 
 use figure::Figure;
 
@@ -81,7 +89,7 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
-const MEASURES: [(&[&str], Measure); 13] = [
+const MEASURES: [(&[&str], Measure); 16] = [
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
@@ -90,6 +98,9 @@ const MEASURES: [(&[&str], Measure); 13] = [
     (&["receive_10000_sessions"], crowd::receive_10000_sessions),
     (&["messenger_send_100", "messenger_receive_100"], messenger::one_by_one),
     (&["bytes_written_a_message"], messenger::bytes_written),
+    (&["sqlite_receive_batch_100", "sqlite_receive_batch_1000"], messenger::sqlite_batches),
+    (&["open_10000_sessions", "memory_10000_sessions"], many_peers::opened),
+    (&["fanout_1000_devices"], many_peers::fanout),
     (&["bytes_later_overhead"], sizes::later_overhead),
     (&["bytes_first_over_16"], sizes::first_over_16),
     (&["bytes_session_record"], sizes::session_record),
@@ -99,10 +110,14 @@ const MEASURES: [(&[&str], Measure); 13] = [
 
 fn main() {
     let (mut run, mut json, mut floors) = (Run::default(), false, false);
-    for argument in env::args().skip(1) {
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
             // Put there by cargo.
             "--bench" => {}
+            many_peers::MEMORY => {
+                return many_peers::say_memory(Path::new(&arguments.next().unwrap_or_default()));
+            }
             "--quick" => run.quick = true,
             "--json" => json = true,
             "--floors" => floors = true,

@@ -4,55 +4,20 @@
 //! floor is the same step of a bare session, with its record encoded.
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use subrosa::directory::MemoryDirectory;
-use subrosa::store::{
-    Changes, Commit, MemoryStore, Revision, Row, Store, StoreError, Table, Write,
-};
+use subrosa::store::{MemoryStore, SqliteStore, Store};
 use subrosa::{Action, Content, Messenger, Options, UserId};
 
 use crate::Run;
+use crate::bare_sqlite::BareSqlite;
 use crate::clock::{each, medians, timed};
 use crate::figure::Figure;
+use crate::observed::Observed;
 use crate::people::Conversation;
 
 /// Messages a batch.
 const BATCH: usize = 100;
-
-/// A store that counts the bytes that are written to it.
-#[derive(Clone, Default)]
-struct Counting {
-    inner: MemoryStore,
-    written: Arc<AtomicUsize>,
-}
-
-impl Store for Counting {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.get(table, key)
-    }
-
-    fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
-        self.inner.scan(table, from, limit)
-    }
-
-    fn revision(&self) -> Result<Revision, StoreError> {
-        self.inner.revision()
-    }
-
-    fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
-        let bytes: usize = changes
-            .writes()
-            .map(|write| match write {
-                Write::Put { key, value, .. } => key.len() + value.len(),
-                Write::Delete { key, .. } => key.len(),
-            })
-            .sum();
-        self.written.fetch_add(bytes, Ordering::Relaxed);
-        self.inner.commit(expected, changes)
-    }
-}
 
 /// Two people in conversation.
 pub(crate) struct Pair {
@@ -61,7 +26,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    fn new(stores: [impl Store; 2]) -> Self {
+    fn new(stores: [Box<dyn Store>; 2]) -> Self {
         let mut names = ["alice", "bob"].into_iter();
         let sides = stores.map(|store| {
             let user = UserId::new(names.next().expect("two")).expect("a short name");
@@ -135,7 +100,7 @@ impl Pair {
 
 /// Sending and receiving 100 bytes, each a commit.
 pub(crate) fn one_by_one(run: &Run) -> Vec<Figure> {
-    let mut pair = Pair::new([MemoryStore::new(), MemoryStore::new()]);
+    let mut pair = Pair::new([Box::new(MemoryStore::new()), Box::new(MemoryStore::new())]);
     let mut bare = Conversation::new(1);
     for _ in 0..200 {
         let envelope = bare.send(0, &[b'x'; 100]);
@@ -188,23 +153,63 @@ pub(crate) fn one_by_one(run: &Run) -> Vec<Figure> {
     ]
 }
 
+/// How many messages a poll brings where receipts are batched.
+const BURST: usize = 10;
+
 /// Bytes that a message makes a side write, at most of sending and receiving, in a
 /// conversation with a long history; receipts, and what the app acknowledges, included.
+/// Messages come ten at a time, with one receipt for all of them.
 pub(crate) fn bytes_written(run: &Run) -> Vec<Figure> {
-    let stores = [Counting::default(), Counting::default()];
-    let written = stores.clone().map(|store| store.written);
-    let mut pair = Pair::new(stores);
+    let stores = [(); 2].map(|()| Observed::counting(MemoryStore::new()));
+    let [first, second] = stores.clone();
+    let mut pair = Pair::new([Box::new(first), Box::new(second)]);
     let history = if run.quick { 200 } else { 3000 };
-    for _ in 0..history {
-        pair.send(0);
-        pair.settle();
-    }
-    written.iter().for_each(|written| written.store(0, Ordering::Relaxed));
-    for _ in 0..BATCH {
-        pair.send(0);
-        pair.settle();
-    }
-    let most = written.iter().map(|written| written.load(Ordering::Relaxed)).max().unwrap_or(0);
+    let mut say = |count: usize| {
+        for _ in 0..count / BURST {
+            (0..BURST).for_each(|_| pair.send(0));
+            pair.settle();
+        }
+    };
+    say(history);
+    stores.iter().for_each(|store| drop(store.take()));
+    say(BATCH);
+    let most = stores.iter().map(|store| store.take().bytes_written).max().unwrap_or(0);
     let value = most as f64 / BATCH as f64;
     vec![Figure::count("bytes_written_a_message", value, "bytes", 2048.0)]
+}
+
+/// Receiving on SQLite, so many messages a commit, against a bare transaction that writes
+/// the same rows.
+pub(crate) fn sqlite_batches(run: &Run) -> Vec<Figure> {
+    [("sqlite_receive_batch_100", 100, 40), ("sqlite_receive_batch_1000", 1000, 10)]
+        .into_iter()
+        .filter(|(name, ..)| run.wants(name))
+        .map(|(name, size, rounds)| {
+            Figure::time(name, sqlite_batch(size, run.rounds(rounds)), 1.3, &[])
+        })
+        .collect()
+}
+
+fn sqlite_batch(size: usize, rounds: usize) -> [f64; 2] {
+    let folder = tempfile::tempdir().expect("a folder to write to");
+    let store = SqliteStore::open(folder.path().join("messages")).expect("a new file");
+    let observed = Observed::keeping(store);
+    let mut bare = BareSqlite::create(&folder.path().join("bare"));
+    let mut pair = Pair::new([Box::new(MemoryStore::new()), Box::new(observed.clone())]);
+    medians(rounds, || {
+        bare.write(&observed.take().steps);
+        (0..size).for_each(|_| pair.send(0));
+        let envelopes = pair.carry(0);
+        let received = timed(1, || {
+            let received = pair.sides[1].batch(|batch| {
+                envelopes.iter().try_for_each(|envelope| batch.receive(envelope).map(drop))
+            });
+            received.expect("a working store");
+        });
+        let rows = observed.take().steps;
+        let written = timed(1, || bare.write(&rows));
+        pair.read(1);
+        pair.settle();
+        [each(received, size), each(written, size)]
+    })
 }

@@ -179,7 +179,8 @@ impl View {
             if kept.is_empty() {
                 std::mem::swap(kept, new);
             } else {
-                kept.append(new);
+                // (`append` would build the whole map anew.)
+                kept.extend(std::mem::take(new));
             }
         }
     }
