@@ -156,16 +156,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Who owns a tag, as far as rows and memory say.
-    pub(super) fn owners(&mut self, tag: Tag) -> Result<Vec<Address>, Error> {
-        let mut owners = self.cache.tags.owners(tag).to_vec();
-        if let Some(row) = self.view.get(table::TAGS, &tag.to_bytes())?
-            && let Some((address, _)) = table::split_device(&row)
-            && !owners.contains(&address)
-        {
-            owners.push(address);
-        }
-        Ok(owners)
+    /// Whose tag it is by the rows: one that was used, or whose message was passed over.
+    pub(super) fn owner_by_row(&self, tag: Tag) -> Result<Option<Address>, Error> {
+        let row = self.view.get(table::TAGS, &tag.to_bytes())?;
+        Ok(row.and_then(|row| table::split_device(&row).map(|(address, _)| address)))
     }
 
     /// Puts the tags of every session into memory.

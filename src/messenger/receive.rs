@@ -194,10 +194,17 @@ impl Work<'_> {
             }
         }
         loop {
-            for address in self.owners(tag)? {
-                if tried.contains(&address) {
-                    continue;
+            for address in self.cache.tags.owners(tag).to_vec() {
+                if !tried.contains(&address) {
+                    if let Some(found) = self.try_peer(&address, envelope)? {
+                        return Ok(found);
+                    }
+                    tried.push(address);
                 }
+            }
+            if let Some(address) = self.owner_by_row(tag)?
+                && !tried.contains(&address)
+            {
                 if let Some(found) = self.try_peer(&address, envelope)? {
                     return Ok(found);
                 }

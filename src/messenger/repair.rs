@@ -75,18 +75,24 @@ pub(super) enum Reason {
 }
 
 impl Work<'_> {
-    fn health(&self, address: &Address) -> Result<Option<PeerHealth>, Error> {
+    fn health(&mut self, address: &Address) -> Result<Option<PeerHealth>, Error> {
+        if let Some(health) = self.cache.health.get(address) {
+            return Ok(health.clone());
+        }
         let row = self.view.get(table::HEALTH, &table::of_device(address, &[]))?;
-        Ok(row.and_then(|row| stored::decode(&row, "peer health").ok()))
+        let health: Option<PeerHealth> = row.and_then(|row| stored::decode(&row, "health").ok());
+        self.cache.health.insert(address.clone(), health.clone());
+        Ok(health)
     }
 
     fn save_health(&mut self, address: &Address, health: &PeerHealth) {
         let key = table::of_device(address, &[]);
-        if *health == PeerHealth::default() {
-            self.view.delete(table::HEALTH, key);
-        } else {
-            self.view.put(table::HEALTH, key, stored::encode(health));
+        let health = Some(health).filter(|health| **health != PeerHealth::default());
+        match health {
+            None => self.view.delete(table::HEALTH, key),
+            Some(health) => self.view.put(table::HEALTH, key, stored::encode(health)),
         }
+        self.cache.health.insert(address.clone(), health.cloned());
     }
 
     fn repair_at(&mut self, address: &Address, at: Timestamp) -> Result<(), Error> {

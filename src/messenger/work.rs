@@ -18,6 +18,7 @@ use crate::address::{Address, UserId};
 use crate::session::{Peer, TagTable};
 use crate::store::{Revision, StoreError};
 use crate::timestamp::Timestamp;
+use crate::wire::stored::messenger::PeerHealth;
 
 /// How many peers are kept in memory between steps.
 ///
@@ -31,6 +32,7 @@ pub(super) struct Cache {
     pub(super) clock: Option<clock::Seen>,
     pub(super) contacts: HashMap<UserId, Arc<ContactRecord>>,
     pub(super) peers: HashMap<Address, Peer>,
+    pub(super) health: HashMap<Address, Option<PeerHealth>>,
     pub(super) tags: TagTable<Address>,
     /// The tags of every session of this revision are in the table.
     pub(super) tags_complete: bool,
@@ -48,6 +50,7 @@ impl Cache {
             clock: None,
             contacts: HashMap::new(),
             peers: HashMap::new(),
+            health: HashMap::new(),
             tags: TagTable::new(),
             tags_complete: false,
             tidy: false,
@@ -62,6 +65,7 @@ impl Cache {
         self.clock = None;
         self.contacts.clear();
         self.peers.clear();
+        self.health.clear();
         self.tags_complete = false;
         self.touched.clear();
         self.touched_contacts.clear();
@@ -71,6 +75,7 @@ impl Cache {
     fn undo(&mut self) {
         self.own = None;
         self.clock = None;
+        self.health.clear();
         for address in self.touched.drain(..) {
             self.peers.remove(&address);
             self.tags_complete = false;
@@ -91,6 +96,9 @@ impl Cache {
         self.touched.clear();
         if self.contacts.len() > 4 * MAX_PEERS {
             self.contacts.clear();
+        }
+        if self.health.len() > 4 * MAX_PEERS {
+            self.health.clear();
         }
     }
 }
