@@ -12,6 +12,7 @@
 mod account;
 mod checks;
 mod dice;
+mod household;
 mod process;
 mod relay;
 mod world;

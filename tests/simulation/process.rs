@@ -1,15 +1,29 @@
 //! One device: a store, an app with its database, a clock that may be wrong; and the
 //! process that has them open, which dies of every failure of the store.
 
+use std::collections::BTreeSet;
+
 use subrosa::store::MemoryStore;
 use subrosa::testing::{FailingStore, Failure, ManualClock, seeded};
-use subrosa::{Address, Clock, Error, Messenger, Options, Timestamp, UserId};
+use subrosa::{
+    Address, Clock, DeviceId, Error, LinkCode, Linking, Messenger, Opened, Options, Timestamp,
+    UserId,
+};
 
 use crate::account::Database;
 use crate::dice::Dice;
 
+/// What a process has open.
+enum App {
+    Ready(Messenger),
+    /// It shows its code, and waits to be linked.
+    Linking(Linking),
+}
+
 pub(crate) struct Device {
-    pub(crate) user: UserId,
+    /// Whose it is, by number.
+    pub(crate) account: usize,
+    pub(crate) address: Address,
     pub(crate) store: MemoryStore,
     pub(crate) database: Database,
     pub(crate) clock: ManualClock,
@@ -20,38 +34,78 @@ pub(crate) struct Device {
     pub(crate) hints: bool,
     /// It has no network.
     pub(crate) offline: bool,
-    pub(crate) address: Address,
-    messenger: Messenger,
+    app: App,
     failing: FailingStore,
 }
 
 fn open(
-    user: &UserId,
     store: &MemoryStore,
     clock: &ManualClock,
     token: Option<[u8; 16]>,
     seed: u64,
-) -> (Messenger, FailingStore) {
+) -> (Opened, FailingStore) {
     let failing = FailingStore::new(store.clone());
     let mut options = seeded(Options::default().clock(clock.clone()), seed);
     if let Some(token) = token {
         options = options.device_token(token);
     }
-    let messenger = Messenger::open(failing.clone(), options).unwrap().or_create(user).unwrap();
-    (messenger, failing)
+    (Messenger::open(failing.clone(), options).unwrap(), failing)
+}
+
+fn app(opened: Opened) -> App {
+    match opened {
+        Opened::Ready(messenger) => App::Ready(messenger),
+        Opened::Linking(linking) => App::Linking(linking),
+        Opened::Empty(_) => panic!("a store has forgotten its account"),
+    }
 }
 
 impl Device {
-    pub(crate) fn new(name: &str, now: Timestamp, dice: &mut Dice) -> Self {
-        let user = UserId::new(name).unwrap();
+    /// The first device of an account.
+    pub(crate) fn new(account: usize, now: Timestamp, dice: &mut Dice) -> Self {
+        let user = UserId::new(format!("person {account}")).unwrap();
+        Self::begin(account, now, BTreeSet::new(), dice, |opened| {
+            App::Ready(opened.or_create(&user).unwrap())
+        })
+    }
+
+    /// A further device, which waits to be linked, of somebody who has these.
+    pub(crate) fn linking(
+        account: usize,
+        now: Timestamp,
+        others: BTreeSet<DeviceId>,
+        dice: &mut Dice,
+    ) -> Self {
+        let user = UserId::new(format!("person {account}")).unwrap();
+        Self::begin(account, now, others, dice, |opened| {
+            let Opened::Empty(setup) = opened else { panic!("{opened:?}") };
+            App::Linking(setup.link(&user, "tablet").unwrap())
+        })
+    }
+
+    fn begin(
+        account: usize,
+        now: Timestamp,
+        mut own_devices: BTreeSet<DeviceId>,
+        dice: &mut Dice,
+        set_up: impl FnOnce(Opened) -> App,
+    ) -> Self {
         let (store, clock) = (MemoryStore::new(), ManualClock::new(now));
         let token = dice.happens(500).then_some([1; 16]);
-        let (messenger, failing) = open(&user, &store, &clock, token, dice.number());
-        let (database, hints) = (Database::default(), dice.happens(500));
-        let address = messenger.address().clone();
-        let (offset, offline) = (0, false);
+        let (opened, failing) = open(&store, &clock, token, dice.number());
+        let app = set_up(opened);
+        let address = match &app {
+            App::Ready(messenger) => messenger.address().clone(),
+            App::Linking(linking) => linking.address().clone(),
+        };
+        if matches!(app, App::Ready(_)) {
+            own_devices.insert(address.device);
+        }
+        let database = Database::new(address.clone(), own_devices);
+        let (hints, offset, offline) = (dice.happens(500), 0, false);
         Self {
-            user,
+            account,
+            address,
             store,
             database,
             clock,
@@ -59,16 +113,20 @@ impl Device {
             token,
             hints,
             offline,
-            address,
-            messenger,
+            app,
             failing,
         }
     }
 
+    /// Whether it has a messenger.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.app, App::Ready(_))
+    }
+
     /// Starts the process, or starts it anew.
     pub(crate) fn start(&mut self, dice: &mut Dice) {
-        (self.messenger, self.failing) =
-            open(&self.user, &self.store, &self.clock, self.token, dice.number());
+        let (opened, failing) = open(&self.store, &self.clock, self.token, dice.number());
+        (self.app, self.failing) = (app(opened), failing);
     }
 
     /// What a backup of its disk has.
@@ -89,11 +147,12 @@ impl Device {
     pub(crate) fn copy(&self, dice: &mut Dice) -> Self {
         let (store, database) = self.back_up();
         let clock = ManualClock::new(self.clock.now());
-        let (messenger, failing) = open(&self.user, &store, &clock, self.token, dice.number());
-        let (user, address) = (self.user.clone(), self.address.clone());
-        let Self { offset, token, hints, .. } = *self;
+        let (opened, failing) = open(&store, &clock, self.token, dice.number());
+        let (app, address) = (app(opened), self.address.clone());
+        let Self { account, offset, token, hints, .. } = *self;
         Self {
-            user,
+            account,
+            address,
             store,
             database,
             clock,
@@ -101,8 +160,7 @@ impl Device {
             token,
             hints,
             offline: false,
-            address,
-            messenger,
+            app,
             failing,
         }
     }
@@ -130,8 +188,32 @@ impl Device {
         dice: &mut Dice,
         call: impl FnOnce(&mut Messenger) -> Result<R, Error>,
     ) -> Result<R, Died> {
-        match call(&mut self.messenger) {
+        let App::Ready(messenger) = &mut self.app else { panic!("no messenger yet") };
+        match call(messenger) {
             Ok(value) => Ok(value),
+            Err(Error::Store(_)) => {
+                self.start(dice);
+                Err(Died)
+            }
+            Err(error) => panic!("not a matter of the store: {error}"),
+        }
+    }
+
+    /// The code that it shows while it waits to be linked.
+    pub(crate) fn code(&self) -> Option<LinkCode> {
+        let App::Linking(linking) = &self.app else { return None };
+        LinkCode::parse(linking.code().as_bytes())
+    }
+
+    /// Gives an envelope to a device that waits to be linked.
+    pub(crate) fn take_offer(&mut self, dice: &mut Dice, envelope: &[u8]) -> Result<(), Died> {
+        let App::Linking(linking) = &mut self.app else { panic!("it has a messenger") };
+        match linking.receive(envelope) {
+            Ok(None) => Ok(()),
+            Ok(Some(messenger)) => {
+                self.app = App::Ready(messenger);
+                Ok(())
+            }
             Err(Error::Store(_)) => {
                 self.start(dice);
                 Err(Died)

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use subrosa::{Address, Timestamp, UserId};
+use subrosa::{Address, Timestamp};
 
 use crate::dice::Dice;
 
 /// A piece of mail.
 #[derive(Clone)]
 pub(crate) struct Mail {
-    pub(crate) from: UserId,
+    pub(crate) from: Address,
     pub(crate) envelope: Vec<u8>,
 }
 
