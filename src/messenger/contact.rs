@@ -2,6 +2,7 @@
 //! key is pinned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::work::Work;
 use super::{Error, OutgoingId, table};
@@ -10,6 +11,8 @@ use crate::identity::{AccountKey, DeviceList, ListedDevice, View};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger as record;
 use crate::wire::{SignedDeviceList, stored};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many former pairs of lists are known by their views.
 const FORMER_VIEWS: usize = 8;
@@ -111,8 +114,10 @@ impl ContactRecord {
         self.former_views.drain(..over);
     }
 
-    /// Whether this view was never spoken of; from now on it was.
-    pub(super) fn speak_of(&mut self, view: u64) -> bool {
+    /// Whether this view was not spoken of today; from now on it was. (What is said of it
+    /// may be lost, so once for ever would be too little.)
+    pub(super) fn speak_of(&mut self, view: u64, now: Timestamp) -> bool {
+        let view = view ^ (now.as_secs() / DAY.as_secs()).rotate_left(32);
         if self.spoken_views.contains(&view) {
             return false;
         }

@@ -317,7 +317,7 @@ impl Work<'_> {
         let [a, b, c, d, e, f, g, h, ..] = lists.their_hash;
         let pair = u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ own.list.version();
         let mut contact = self.contact_to_change(&address.user)?;
-        if contact.speak_of(pair ^ u64::from(address.device.get())) {
+        if contact.speak_of(pair ^ u64::from(address.device.get()), self.now) {
             self.save_contact(&address.user, contact);
             self.send_lists(address)?;
         }

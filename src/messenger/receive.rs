@@ -484,10 +484,10 @@ impl Work<'_> {
         if contact.former_views.contains(&delivered.view.0) {
             return Ok(());
         }
-        // Once for each pair of lists.
+        // Once a day for each pair of lists.
         let device = u64::from(address.device.get());
         let pair = delivered.view.0 ^ View::new(&own.list, &their_list).0.rotate_left(1) ^ device;
-        if contact.speak_of(pair) {
+        if contact.speak_of(pair, self.now) {
             self.save_contact(&address.user, contact);
             self.send_lists(address)?;
         }

@@ -314,6 +314,36 @@ fn a_list_that_a_directory_withholds_is_noticed_by_the_next_message() {
 }
 
 #[test]
+fn a_list_is_spoken_of_again_if_all_that_was_said_of_it_was_lost() {
+    for answer_is_lost in [false, true] {
+        let mut world = World::new();
+        let (mut alice, mut bob) = world.pair();
+        let mut tablet = world.link(&mut alice);
+        // The push to Bob is lost; then what he says of it, or what he is answered.
+        drop(world.fetch_mail(&bob));
+        alice.say(&bob.user(), "one");
+        world.carry(&mut alice);
+        world.deliver(&mut bob);
+        world.carry(&mut bob);
+        if answer_is_lost {
+            world.deliver(&mut alice);
+            world.carry(&mut alice);
+            drop(world.fetch_mail(&bob));
+        } else {
+            drop(world.fetch_mail(&alice));
+        }
+        assert!(bob.device_changes(&alice.user()).0.is_empty());
+        world.clock.advance(DAY);
+        alice.say(&bob.user(), "two");
+        world.settle(&mut [&mut alice, &mut tablet, &mut bob]);
+        assert_eq!(bob.device_changes(&alice.user()).0, [tablet.address().device]);
+        bob.say(&alice.user(), "hello both");
+        world.settle(&mut [&mut alice, &mut tablet, &mut bob]);
+        assert_eq!(tablet.texts(), ["hello both"]);
+    }
+}
+
+#[test]
 fn an_account_has_sixteen_devices_and_those_being_linked_count() {
     let mut world = World::new();
     let mut alice = world.person("alice");
