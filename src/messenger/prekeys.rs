@@ -29,6 +29,9 @@ const EXPIRED_KEPT: Duration = Duration::from_secs(44 * 24 * 60 * 60);
 /// When the whole stock is made anew, so that none of it expires at the directory.
 const RESTOCKED: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
+/// How long a whole stock stands at least when somebody used a prekey that is not in it.
+const STANDS: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// With fewer one-time prekeys than this the stock is filled up.
 const FEW: usize = ONE_TIME_PREKEYS / 2;
 
@@ -195,16 +198,29 @@ impl Work<'_> {
         self.publish(ONE_TIME_PREKEYS - count, Stock::Added)
     }
 
+    fn stocked_at(&self) -> Result<Timestamp, Error> {
+        let row = self.view.get(table::OWN, STOCKED)?;
+        let at = row.and_then(|row| row.as_slice().try_into().ok());
+        Ok(Timestamp::from_millis(at.map_or(0, u64::from_be_bytes)))
+    }
+
+    /// Somebody was given a prekey that is not here: perhaps the directory has those of
+    /// another state of this device, restored or copied, and would go on giving them away.
+    /// They are replaced, at most once a day, since anybody can make believe so.
+    pub(super) fn prekey_is_missing(&mut self) -> Result<(), Error> {
+        if self.now.apart(self.stocked_at()?) < STANDS {
+            return Ok(());
+        }
+        self.publish_whole()
+    }
+
     /// Rotates by time; deletes what nobody can use any more, never in the same commit.
     pub(super) fn look_after_prekeys(&mut self) -> Result<(), Error> {
         let own = self.own()?;
         if !own.is_listed() {
             return Ok(());
         }
-        let stocked = self.view.get(table::OWN, STOCKED)?;
-        let stocked = stocked.and_then(|row| row.as_slice().try_into().ok());
-        let stocked = Timestamp::from_millis(stocked.map_or(0, u64::from_be_bytes));
-        let restock = self.now.apart(stocked) > RESTOCKED;
+        let restock = self.now.apart(self.stocked_at()?) > RESTOCKED;
         let id = self.signed_prekey()?.id();
         let row = self.view.get(table::PREKEYS, id.as_bytes())?;
         let made = row.and_then(|row| stored::decode::<StockedPrekey>(&row, "prekey").ok());

@@ -159,7 +159,10 @@ impl Work<'_> {
             }
             Search::Rejected(rejection) => Ok(Received::Rejected(rejection)),
             Search::Gone(HandshakeError::Replayed) => Ok(Received::Duplicate),
-            Search::Gone(_) => {
+            Search::Gone(error) => {
+                if error == HandshakeError::UnknownPrekey {
+                    self.prekey_is_missing()?;
+                }
                 self.unknown_from(claimed_from, envelope)?;
                 Ok(Received::Undecryptable)
             }

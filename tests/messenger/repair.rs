@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use subrosa::store::{MemoryStore, SqliteStore};
 use subrosa::testing::seeded;
-use subrosa::{Content, Error, EventKind, Messenger, Options, UserId};
+use subrosa::{Action, Content, Error, EventKind, Messenger, Options, Received, Status, UserId};
 
 use crate::world::World;
 
@@ -112,4 +112,36 @@ fn the_session_that_a_peer_sends_in_outlives_a_newer_one_that_never_arrived() {
     bob.say(&alice.user(), "are you still there?");
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(alice.texts(), ["are you still there?"]);
+}
+
+#[test]
+fn prekeys_that_a_copy_has_published_are_replaced_when_somebody_uses_them() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    let mut carol = world.person("carol");
+    world.clock.advance(2 * DAY);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    let (store, options) = (alice.store.snapshot(), world.options());
+    let copy = Messenger::open(store.clone(), options.clone()).unwrap().ready().unwrap();
+    let mut copy = world.device(copy, store, options);
+    copy.messenger.prekeys_left(0).unwrap();
+    world.carry(&mut copy);
+    drop(copy);
+    // To prekeys that only the copy had.
+    let id = bob.say(&alice.user(), "hello");
+    carol.say(&alice.user(), "hello");
+    world.carry(&mut bob);
+    assert_eq!(world.deliver(&mut alice), [Received::Undecryptable]);
+    let out = alice.messenger.next_outgoing().unwrap().unwrap();
+    assert!(matches!(out.action, Action::Publish { .. }), "{out:?}");
+    world.carry(&mut carol);
+    world.carry(&mut alice);
+    // Once a day: anybody can send such a handshake.
+    assert_eq!(world.deliver(&mut alice), [Received::Undecryptable]);
+    assert_eq!(alice.messenger.next_outgoing().unwrap(), None);
+    world.pass(3 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(alice.texts(), ["hello", "hello"]);
+    alice.messenger.accept(bob.user()).unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.statuses(id), [Status::Sent, Status::Delivered(alice.user())]);
 }

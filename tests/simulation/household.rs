@@ -152,7 +152,7 @@ impl World {
         self.rest(0);
         for account in 0..self.accounts.len() {
             while self.listed(account).len() < self.accounts[account].wanted
-                && self.dice.happens(600)
+                && self.dice.happens(500)
             {
                 self.link(account);
                 self.rest(0);

@@ -383,7 +383,7 @@ impl World {
     /// linked and taken off.
     fn something_happens(&mut self, may: May) {
         let i = self.dice.below(self.devices.len());
-        match self.dice.below(22) {
+        match self.dice.below(23) {
             0 => {
                 self.devices[i].offset = self.dice.offset();
                 let offset = self.devices[i].offset / 60_000;
@@ -411,7 +411,7 @@ impl World {
                 self.note(&format!("{i} is there twice"), i);
             }
             10..12 if !self.copies.is_empty() => self.end_copies(),
-            20..22 => {
+            20.. => {
                 let account = self.devices[i].account;
                 self.change_devices(account, may.revokes);
             }
