@@ -425,7 +425,8 @@ impl Work<'_> {
                 entry.again_at = self.now.after(AGAIN_AFTER[0]).as_millis();
                 self.save_log_entry(to, seq, &entry);
             }
-            let sent_at = Timestamp::from_millis(entry.sent_at);
+            // Sent while it was behind, it looks old and is not.
+            let sent_at = Timestamp::from_millis(entry.sent_at).max(self.steady_since);
             // And put off while it was ahead.
             let latest = sent_at.after(GIVEN_UP_AFTER).max(self.now.after(DAY));
             entry.again_at = entry.again_at.min(latest.as_millis());
@@ -483,7 +484,9 @@ impl Work<'_> {
             letter.sent_at = self.now.as_millis();
             self.save_letter(id, &letter);
         }
-        let age = self.now.since(Timestamp::from_millis(letter.sent_at));
+        // Written while it was behind, it looks old and is not.
+        let sent_at = Timestamp::from_millis(letter.sent_at).max(self.steady_since);
+        let age = self.now.since(sent_at);
         if age > crate::session::KEPT_TIME || (age > GIVEN_UP_AFTER && !letter.delivered) {
             self.give_up_letter(id, &letter, StatusCode::Expired)?;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use subrosa::Status;
+use subrosa::{Status, Timestamp};
 
 use crate::world::World;
 
@@ -46,6 +46,27 @@ fn a_message_without_receipt_is_given_up_though_the_clock_was_ahead() {
 }
 
 #[test]
+fn a_message_that_was_sent_while_the_clock_was_behind_is_not_given_up_early() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let right = subrosa::Clock::now(&world.clock);
+    world.clock.set(Timestamp::from_secs(right.as_secs() - 3 * YEAR.as_secs()));
+    let id = alice.say(&bob.user(), "lost");
+    world.carry(&mut alice);
+    drop(world.fetch_mail(&bob));
+    world.clock.set(right);
+    for _ in 0..5 {
+        world.clock.advance(DAY);
+        world.carry(&mut alice);
+        alice.read();
+        drop(world.fetch_mail(&bob));
+    }
+    assert_eq!(alice.statuses(id), [Status::Sent]);
+    world.pass(5 * DAY, &mut [&mut alice, &mut bob]);
+    assert_eq!(bob.texts(), ["lost"]);
+}
+
+#[test]
 fn a_gap_that_was_noticed_while_the_clock_was_ahead_is_asked_for() {
     let mut world = World::new();
     let (mut alice, mut bob) = world.pair();
@@ -71,7 +92,7 @@ fn who_published_with_a_clock_that_was_behind_is_asked_for_again() {
     let mut world = World::new();
     let mut alice = world.person("alice");
     let right = subrosa::Clock::now(&world.clock);
-    world.clock.set(subrosa::Timestamp::from_secs(right.as_secs() - 5 * YEAR.as_secs()));
+    world.clock.set(Timestamp::from_secs(right.as_secs() - 5 * YEAR.as_secs()));
     let mut bob = world.person("bob");
     world.clock.set(right);
     // His prekeys have expired; he makes new ones when he is online.

@@ -169,6 +169,25 @@ fn a_replacement_that_nobody_answers_gives_way_after_fourteen_days() {
 }
 
 #[test]
+fn a_session_used_under_a_clock_that_was_ahead_is_not_believed_to_be_remembered() {
+    let (mut one, mut other) = pair(13);
+    one.now = Timestamp::from_secs(START + 3 * 365 * 86_400);
+    deliver(&mut one, &mut other, b"sent under the wrong clock");
+    one.now = Timestamp::from_secs(START + 86_400);
+    one.expire();
+    let bundle = other.bundle(true);
+    one.initiate(&other.address().user.clone(), &bundle);
+    deliver(&mut one, &mut other, b"in a session that is not answered");
+    for side in [&mut one, &mut other] {
+        side.now = Timestamp::from_secs(START + 40 * 86_400);
+        side.expire();
+        side.reload();
+    }
+    // The other has forgotten the session from before. Yet another one has to be begun.
+    assert!(one.send(b"into the void").is_err());
+}
+
+#[test]
 fn keys_kept_under_a_clock_that_was_ahead_go_in_time() {
     let (mut one, mut other) = pair(9);
     let early = one.send(b"skipped under the wrong clock").unwrap();
