@@ -67,8 +67,8 @@ impl PrekeyBundle {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Expired`]: the owner has not been online for long; ask
-    /// again later. Anything else: the directory or the network lies, or erred; use
+    /// [`HandshakeError::Expired`]: no device of the owner has been online for long (one
+    /// that has not is left out); ask again later. Anything else: the directory or the network lies, or erred; use
     /// nothing of it.
     ///
     /// # Security
@@ -82,12 +82,23 @@ impl PrekeyBundle {
             return Err(HandshakeError::OtherUser);
         }
         let mut verified: Vec<VerifiedPrekeys> = Vec::with_capacity(device_list.devices().len());
+        let mut expired = false;
         for device in devices {
-            let prekeys = verify_device(&device, &device_list, now)?;
+            let prekeys = match verify_device(&device, &device_list, now) {
+                // One that lies in a drawer does not keep anybody from the others.
+                Err(HandshakeError::Expired) => {
+                    expired = true;
+                    continue;
+                }
+                verified => verified?,
+            };
             if verified.iter().any(|other| other.address == prekeys.address) {
                 return Err(HandshakeError::Refused);
             }
             verified.push(prekeys);
+        }
+        if expired && verified.is_empty() {
+            return Err(HandshakeError::Expired);
         }
         Ok(VerifiedBundle { device_list, devices: verified })
     }

@@ -352,7 +352,12 @@ impl Work<'_> {
                 // A device that is gone is no longer on the list, if we have the newest.
                 self.fetch(&to.user)
             }
-            Errand::Publish(_) => Ok(()),
+            Errand::Publish(_) => {
+                // It may know a newer list of ours, as after a restore.
+                self.publication_refused();
+                let own = self.own()?;
+                self.fetch(&own.address().user)
+            }
         }
     }
 

@@ -135,14 +135,20 @@ impl Work<'_> {
         self.publish_anew()
     }
 
-    /// Publishes what has changed. Should a publication still wait, its one-time prekeys
-    /// may be at the directory or not: they are never published twice, so the whole stock
-    /// is made anew.
+    /// Publishes what has changed. Should a publication still wait, or the last one have
+    /// been refused, its one-time prekeys may be at the directory or not: they are never
+    /// published twice, so the whole stock is made anew.
     pub(super) fn publish_anew(&mut self) -> Result<(), Error> {
+        let refused = self.view.get(table::OWN, STOCKED)?.is_none();
         match self.waiting_publication()? {
-            Some(_) => self.publish(ONE_TIME_PREKEYS, Stock::Whole),
-            None => self.publish(0, Stock::Added),
+            None if !refused => self.publish(0, Stock::Added),
+            _ => self.publish(ONE_TIME_PREKEYS, Stock::Whole),
         }
+    }
+
+    /// The directory has not taken what was published.
+    pub(super) fn publication_refused(&mut self) {
+        self.view.delete(table::OWN, STOCKED.to_vec());
     }
 
     /// Makes a whole new stock and publishes it: at first, and after a restore.

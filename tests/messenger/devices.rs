@@ -344,6 +344,42 @@ fn a_list_is_spoken_of_again_if_all_that_was_said_of_it_was_lost() {
 }
 
 #[test]
+fn a_primary_that_was_restored_learns_its_newest_list_when_it_publishes() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let before = alice.store.snapshot();
+    let tablet = world.link(&mut alice);
+    let options = world.options();
+    let messenger = Messenger::open(before.clone(), options.clone()).unwrap().ready().unwrap();
+    let mut alice = world.device(messenger, before, options);
+    // Nobody has told it; its publication is refused.
+    alice.messenger.prekeys_left(0).unwrap();
+    world.carry(&mut alice);
+    alice.read();
+    assert_eq!(alice.device_changes(&alice.user()).0, [tablet.address().device]);
+    // Its prekeys at the directory are its own again.
+    let mut bob = world.person("bob");
+    bob.say(&alice.user(), "hello");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.texts(), ["hello"]);
+}
+
+#[test]
+fn a_device_that_lies_in_a_drawer_does_not_keep_strangers_from_the_others() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let mut tablet = world.link(&mut alice);
+    world.pass(100 * DAY, &mut [&mut alice]);
+    let mut bob = world.person("bob");
+    bob.say(&alice.user(), "hello");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!((alice.texts(), tablet.texts()), (vec!["hello".into()], vec![]));
+    // Once it is online, it gets it too.
+    world.pass(2 * DAY, &mut [&mut alice, &mut tablet, &mut bob]);
+    assert_eq!(tablet.texts(), ["hello"]);
+}
+
+#[test]
 fn an_account_has_sixteen_devices_and_those_being_linked_count() {
     let mut world = World::new();
     let mut alice = world.person("alice");

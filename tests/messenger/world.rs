@@ -187,7 +187,13 @@ impl World {
                 return self.carried - before;
             };
             match &out.action {
-                Action::Publish { publication } => self.directory.publish(publication).unwrap(),
+                Action::Publish { publication } => {
+                    if self.directory.publish(publication).is_err() {
+                        // By a list that is not the newest.
+                        let refusal = subrosa::Refusal::Denied;
+                        device.messenger.outgoing_refused(out.id, refusal).unwrap();
+                    }
+                }
                 Action::Fetch { user } => match self.directory.bundle(user) {
                     Ok(bundle) => drop(device.messenger.learn(&bundle).unwrap()),
                     Err(_) => {
