@@ -1,8 +1,11 @@
-//! Seeded worlds of people, lossy mail, wrong clocks, crashes, restored and copied
-//! stores; and then peace, in which everything that was promised has to come true.
+//! Seeded worlds of up to 20 people with one to four devices each, lossy mail, wrong
+//! clocks, crashes, restored and copied stores, devices linked and taken off; and then
+//! peace, in which everything that was promised has to come true on every device.
+//!
+//! Most worlds are small: there the same devices meet again and again.
 //!
 //! ```text
-//! cargo test --test simulation                              160 worlds
+//! cargo test --test simulation                              200 worlds
 //! SEEDS=10000 cargo test --release --test simulation        many
 //! SEED=77 cargo test --test simulation -- --nocapture       one, with a log
 //! ```
@@ -23,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
 /// How many worlds there are by default, and how many threads make them.
-const SEEDS: u64 = 160;
+const SEEDS: u64 = 200;
 const THREADS: usize = 2;
 
 fn number(variable: &str) -> Option<u64> {
@@ -69,7 +72,8 @@ fn what_is_promised_comes_true_in_every_world() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in [3, 11] {
+    // Copies in the one, linked and restored devices in the other.
+    for seed in [3, 5] {
         assert_eq!(World::run(seed, false), World::run(seed, false), "seed {seed}");
     }
 }
