@@ -122,27 +122,49 @@ impl View {
         from: &[u8],
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, Error> {
-        let mut changed: BTreeMap<Vec<u8>, Option<Value>> = BTreeMap::new();
-        {
-            let layers = self.layers();
-            for overlay in [&layers.batch, &layers.step] {
-                let bounds = (Bound::Included(from), Bound::Unbounded);
-                let rows =
-                    overlay.table(table).into_iter().flat_map(|t| t.range::<[u8], _>(bounds));
-                changed.extend(rows.map(|(key, value)| (key.clone(), value.clone())));
+        let layers = self.layers();
+        let changed = |overlay| {
+            let rows = Overlay::table(overlay, table).into_iter();
+            rows.flat_map(|rows| rows.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)))
+        };
+        let (mut batch, mut step) =
+            (changed(&layers.batch).peekable(), changed(&layers.step).peekable());
+        let mut page = self.store.scan(table, from, limit)?;
+        if batch.peek().is_none() && step.peek().is_none() {
+            return Ok(page
+                .into_iter()
+                .map(|row| (row.key, SecretBytes::new(row.value)))
+                .collect());
+        }
+        let mut rows = Vec::new();
+        loop {
+            // Where the rows of the store go on behind this page.
+            let next = page.last().filter(|_| page.len() == limit);
+            let next = next.map(|row| [row.key.as_slice(), &[0]].concat());
+            let mut committed = page.into_iter().peekable();
+            while rows.len() < limit && !(committed.peek().is_none() && next.is_some()) {
+                let first = [
+                    step.peek().map(|(key, _)| key.as_slice()),
+                    batch.peek().map(|(key, _)| key.as_slice()),
+                    committed.peek().map(|row| row.key.as_slice()),
+                ];
+                let Some(key) = first.into_iter().flatten().min().map(<[u8]>::to_vec) else {
+                    break;
+                };
+                let saved = committed.next_if(|row| row.key == key);
+                let in_batch = batch.next_if(|(changed, _)| **changed == key);
+                let in_step = step.next_if(|(changed, _)| **changed == key);
+                let value = match in_step.or(in_batch) {
+                    Some((_, value)) => value.clone(),
+                    None => saved.map(|row| SecretBytes::new(row.value)),
+                };
+                rows.extend(value.map(|value| (key, value)));
+            }
+            match next {
+                Some(next) if rows.len() < limit => page = self.store.scan(table, &next, limit)?,
+                _ => return Ok(rows),
             }
         }
-        // Enough that as many as asked for are left when every changed one is taken out.
-        let committed = self.store.scan(table, from, limit.saturating_add(changed.len()))?;
-        if changed.is_empty() {
-            let rows = committed.into_iter().map(|row| (row.key, SecretBytes::new(row.value)));
-            return Ok(rows.collect());
-        }
-        let mut rows: BTreeMap<Vec<u8>, Option<Value>> =
-            committed.into_iter().map(|row| (row.key, Some(SecretBytes::new(row.value)))).collect();
-        rows.extend(changed);
-        let rows = rows.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        Ok(rows.take(limit).collect())
     }
 
     /// Every row whose key begins with `prefix`.
@@ -228,6 +250,66 @@ impl View {
                 Ok(now) if now == revision => Ok(Some(revision)),
                 _ => Err(Error::Store(error)),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    const TABLE: Table = Table(1);
+
+    /// Every scan of the view, against a map of what should be there.
+    fn check(view: &View, expected: &BTreeMap<Vec<u8>, Vec<u8>>) {
+        for from in 0..=16u8 {
+            for limit in 0..8 {
+                let rows = view.scan(TABLE, &[from], limit).unwrap();
+                let rows: Vec<_> = rows.iter().map(|(key, value)| (key, &**value)).collect();
+                let expected: Vec<_> = expected.range(vec![from]..).take(limit).collect();
+                assert_eq!(rows, expected, "{from} {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_sees_store_batch_and_step_as_one() {
+        for seed in 0..100 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let view = View::new(Box::new(MemoryStore::new()));
+            let mut kept = BTreeMap::new();
+            for _ in 0..12 {
+                let mut step = kept.clone();
+                for _ in 0..rng.random_range(0..6) {
+                    let key = vec![rng.random_range(0..16u8)];
+                    if rng.random() {
+                        let value: [u8; 2] = rng.random();
+                        view.put(TABLE, key.clone(), SecretBytes::new(value.to_vec()));
+                        step.insert(key, value.to_vec());
+                    } else {
+                        view.delete(TABLE, key.clone());
+                        step.remove(&key);
+                    }
+                }
+                check(&view, &step);
+                match rng.random_range(0..3) {
+                    0 => view.undo_step(),
+                    1 => {
+                        view.keep_step();
+                        kept = step;
+                    }
+                    _ => {
+                        let revision = view.revision().unwrap();
+                        assert!(view.commit(revision, rng.random()).unwrap().is_some());
+                        kept = step;
+                    }
+                }
+                check(&view, &kept);
+            }
         }
     }
 }

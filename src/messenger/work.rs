@@ -3,7 +3,7 @@
 //!
 //! The files beside this one each add the steps about one thing to [`Work`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rand::SeedableRng;
@@ -23,7 +23,7 @@ use crate::wire::stored::messenger::PeerHealth;
 /// How many peers are kept in memory between steps.
 ///
 /// A peer in conversation takes some 10 KB; one that is not here is read again.
-const MAX_PEERS: usize = 256;
+const MAX_PEERS: usize = 1024;
 
 /// What is kept in memory of one revision of the store. Hints: the store decides.
 pub(super) struct Cache {
@@ -38,8 +38,8 @@ pub(super) struct Cache {
     pub(super) tags_complete: bool,
     /// The store may have remains to get rid of.
     pub(super) tidy: bool,
-    touched: Vec<Address>,
-    touched_contacts: Vec<UserId>,
+    touched: HashSet<Address>,
+    touched_contacts: HashSet<UserId>,
 }
 
 impl Cache {
@@ -54,8 +54,8 @@ impl Cache {
             tags: TagTable::new(),
             tags_complete: false,
             tidy: false,
-            touched: Vec::new(),
-            touched_contacts: Vec::new(),
+            touched: HashSet::new(),
+            touched_contacts: HashSet::new(),
         }
     }
 
@@ -76,11 +76,11 @@ impl Cache {
         self.own = None;
         self.clock = None;
         self.health.clear();
-        for address in self.touched.drain(..) {
+        for address in self.touched.drain() {
             self.peers.remove(&address);
             self.tags_complete = false;
         }
-        for user in self.touched_contacts.drain(..) {
+        for user in self.touched_contacts.drain() {
             self.contacts.remove(&user);
         }
     }
@@ -199,16 +199,12 @@ impl Work<'_> {
 
     /// Notes that a peer is being changed.
     pub(super) fn touch(&mut self, address: &Address) {
-        if !self.cache.touched.contains(address) {
-            self.cache.touched.push(address.clone());
-        }
+        self.cache.touched.insert(address.clone());
     }
 
     /// Notes that a contact is being changed.
     pub(super) fn touch_contact(&mut self, user: &UserId) {
-        if !self.cache.touched_contacts.contains(user) {
-            self.cache.touched_contacts.push(user.clone());
-        }
+        self.cache.touched_contacts.insert(user.clone());
     }
 
     /// A place in the order of errands and events, above every earlier one: by commits, so
