@@ -132,11 +132,12 @@ impl Peer {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Unsaved<Sent, PeerRow>, EncryptError> {
         // Rather an older session than one whose first chain nobody answered in time; if
-        // the peer has not forgotten it by now.
+        // the peer has not forgotten it by now. (Of one that was used while the clock was
+        // ahead, nobody knows when that was.)
         let newest = self.sending_session().map(Session::id);
-        let remembered = |session: &Session| {
-            Some(session.id()) == newest || now.since(session.last_used_at()) <= KEPT_TIME
-        };
+        let recent = |at: Timestamp| at <= now && now.since(at) <= KEPT_TIME;
+        let remembered =
+            |session: &Session| Some(session.id()) == newest || recent(session.last_used_at());
         let place = self
             .sending_place(|session| !session.is_first_chain_over(now) && remembered(session))
             .or_else(|| self.sending_place(|_| true))

@@ -299,8 +299,6 @@ impl Session {
     pub fn expire(&mut self, now: Timestamp) -> Unsaved<()> {
         let mut log = Log::default();
         self.ratchet.expire(now, &mut log);
-        // Used while the clock was ahead: the peer remembers it no longer for that.
-        self.last_used_at = self.last_used_at.min(now);
         Unsaved::new((), log.rows, log.tags)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use subrosa::{Status, Timestamp};
+use subrosa::{Received, Status, Timestamp};
 
 use crate::world::World;
 
@@ -64,6 +64,36 @@ fn a_message_that_was_sent_while_the_clock_was_behind_is_not_given_up_early() {
     assert_eq!(alice.statuses(id), [Status::Sent]);
     world.pass(5 * DAY, &mut [&mut alice, &mut bob]);
     assert_eq!(bob.texts(), ["lost"]);
+}
+
+#[test]
+fn a_session_that_was_just_begun_outlives_a_clock_that_is_ahead_for_days() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    // Each begins a session; that of Alice is long under way.
+    bob.say(&alice.user(), "one");
+    alice.say(&bob.user(), "two");
+    world.carry(&mut bob);
+    world.carry(&mut alice);
+    let late = world.fetch_mail(&bob);
+    world.deliver(&mut alice);
+    let right = subrosa::Clock::now(&world.clock);
+    world.clock.advance(4 * YEAR);
+    for _ in 0..4 {
+        world.clock.advance(DAY);
+        world.carry(&mut alice);
+    }
+    world.clock.set(right);
+    drop(world.fetch_mail(&bob));
+    for (_, envelope) in &late {
+        bob.messenger.receive(envelope).unwrap();
+    }
+    // He sends in hers, as the newer one.
+    bob.say(&alice.user(), "three");
+    world.carry(&mut bob);
+    let outcomes = world.deliver(&mut alice);
+    assert!(!outcomes.contains(&Received::Held), "{outcomes:?}");
+    assert_eq!(alice.texts(), ["one", "three"]);
 }
 
 #[test]

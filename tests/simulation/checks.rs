@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// How much repair there may be between two devices on one day.
 const EVERY_DAY: usize = 24;
-const A_MESSAGE: usize = 4;
+const A_MESSAGE: usize = 5;
 
 /// In how many days at the end there is nothing to carry any more.
 const QUIET_DAYS: u64 = 5;
@@ -104,8 +104,9 @@ impl World {
 
     /// Repair is bounded: on any day with right clocks, a device sends another one at most
     /// [`EVERY_DAY`] envelopes that are no new messages, and [`A_MESSAGE`] for each message
-    /// that the two ever wrote to each other (four sessions a day, in each of which
-    /// everything without a receipt goes again, or a receipt for it comes back). Between
+    /// that the two ever wrote to each other: four sessions a day, in each of which
+    /// everything without a receipt goes again, or a receipt for it comes back; and what
+    /// goes again on that day because it has no receipt after 48 hours or 8 days. Between
     /// devices of one person messages are quiet themselves, so there is one more of each.
     ///
     /// What the app itself sends quietly does not count.
