@@ -225,5 +225,21 @@ mod tests {
         let genuine = data(cargo);
         let added = [(0, &genuine[..]), (0, &[0; 32 * 35][..])];
         assert_eq!(Collector::new(cargo).data(added).as_deref(), Some(&genuine[..]));
+        let (start, rest) = genuine.split_at(SHARD_LEN);
+        let added = [(0, start), (0, &[0; SHARD_LEN]), (1, rest)];
+        assert_eq!(Collector::new(cargo).data(added).as_deref(), Some(&genuine[..]));
+    }
+
+    #[test]
+    fn what_comes_when_there_is_enough_is_left_out() {
+        let cargo = Cargo::Ciphertext;
+        let needed = cargo.data_shards();
+        let mut enough = Vec::new();
+        Sender::new(cargo, data(cargo), 1).take(needed, &mut enough);
+        let mut collector = Collector::new(cargo);
+        assert!(collector.add(1, &enough) && collector.is_complete());
+        assert!(!collector.add(0, &[0; SHARD_LEN]));
+        let added = [(1, &enough[..]), (0, &[0; SHARD_LEN])];
+        assert_eq!(collector.data(added), Some(data(cargo)));
     }
 }

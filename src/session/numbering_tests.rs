@@ -1,6 +1,6 @@
 //! The table of SPEC.md, section 7.3, row by row.
 
-use super::numbering::{Arrived, MAX_NUMBER_JUMP, NumberReport, Numbered, Numbering};
+use super::numbering::{Arrived, MAX_GAPS, MAX_NUMBER_JUMP, NumberReport, Numbered, Numbering};
 use crate::wire::{Mark, MessageId};
 
 fn id(number: u64) -> MessageId {
@@ -56,6 +56,20 @@ fn at_most_a_thousand_gaps_are_kept_and_the_oldest_is_given_up() {
     let reports = arrive(&mut numbering, 2002, id(2002)).reports;
     let gap = NumberReport::Gap { first: 2001, last: 2001 };
     assert_eq!(reports, [gap, NumberReport::GivenUp { first: 1, last: 1 }]);
+}
+
+#[test]
+fn a_gap_that_falls_into_two_may_be_one_too_many() {
+    let mut numbering = Numbering::default();
+    for seq in (4..=4000).step_by(4) {
+        assert!(arrive(&mut numbering, seq, id(seq)).reports.len() == 1);
+    }
+    assert_eq!(numbering.gaps().count(), MAX_GAPS);
+    let reports = numbering.abandon(&(6..=6));
+    assert_eq!(reports, [NumberReport::GivenUp { first: 1, last: 3 }]);
+    assert_eq!(numbering.gaps().take(3).collect::<Vec<_>>(), [(5, 5), (7, 7), (9, 11)]);
+    assert_eq!(numbering.abandon(&(7..=10)), []);
+    assert_eq!(numbering.gaps().take(2).collect::<Vec<_>>(), [(5, 5), (11, 11)]);
 }
 
 #[test]
