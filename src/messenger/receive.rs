@@ -287,22 +287,25 @@ impl Work<'_> {
         };
         let Ok(accepted) = Session::accept(responded, message, self.now) else { return Ok(forged) };
         let address = accepted.sender().clone();
-        if self.contact(&address.user)?.consent == Consent::Blocked {
-            return Ok(Search::Rejected(Rejection::Blocked));
-        }
-        match self.adopt(&address.user, accepted.their_list().clone())? {
-            Adopted::Moved => return Ok(Search::Moved),
-            Adopted::Kept(Succession::Equivocation) => {
-                return Ok(Search::Rejected(Rejection::NotListed));
+        // Of somebody who is blocked the session is kept, so that what comes when they no
+        // longer are can be read; nothing else of theirs is taken.
+        let blocked = self.contact(&address.user)?.consent == Consent::Blocked;
+        if !blocked {
+            match self.adopt(&address.user, accepted.their_list().clone())? {
+                Adopted::Moved => return Ok(Search::Moved),
+                Adopted::Kept(Succession::Equivocation) => {
+                    return Ok(Search::Rejected(Rejection::NotListed));
+                }
+                Adopted::Kept(_) | Adopted::Taken => {}
             }
-            Adopted::Kept(_) | Adopted::Taken => {}
         }
         // An older list stands if the newest one has the device with the same keys.
         let newest = self.list_of(&address.user)?;
         let listed = newest.as_ref().and_then(|list| list.device(address.device));
         let here = accepted.their_list().device(address.device);
         if !listed.zip(here).is_some_and(|(listed, here)| listed.same_keys(here)) {
-            return Ok(Search::Rejected(Rejection::NotListed));
+            let rejection = if blocked { Rejection::Blocked } else { Rejection::NotListed };
+            return Ok(Search::Rejected(rejection));
         }
         let id = accepted.session().id();
         let spent = accepted.spent();
@@ -322,7 +325,7 @@ impl Work<'_> {
             Some(id) => self.spend_prekey(id)?,
             None => self.note_replay(&signed, ephemeral, id, &replays)?,
         }
-        if self.has_waiting(&address.user)? {
+        if !blocked && self.has_waiting(&address.user)? {
             // What had no session to go into has one now.
             self.send_waiting(&address.user)?;
         }

@@ -1,5 +1,8 @@
 //! Accepting, blocking, changed identities, compared numbers.
 
+use std::time::Duration;
+
+use subrosa::wire::Envelope;
 use subrosa::{Consent, Content, Error, EventKind, Received, Rejection, Status};
 
 use crate::world::World;
@@ -18,6 +21,27 @@ fn who_is_blocked_hears_and_says_nothing() {
     assert_eq!(alice.statuses(id), [Status::Sent]);
     let refused = bob.messenger.send(alice.user(), Content::text("no"));
     assert!(matches!(refused, Err(Error::NotAllowed)));
+    bob.messenger.accept(alice.user()).unwrap();
+    alice.say(&bob.user(), "again");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(bob.texts(), ["again"]);
+}
+
+#[test]
+fn a_session_that_was_begun_while_blocked_is_kept() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    bob.messenger.block(alice.user()).unwrap();
+    alice.say(&bob.user(), "hello?");
+    // Nothing comes back, so that Alice begins another session.
+    world.pass(Duration::from_secs(9 * 24 * 60 * 60), &mut [&mut alice]);
+    let mail = world.fetch_mail(&bob);
+    let is_first =
+        |mail: &[u8]| matches!(Envelope::decode(mail), Ok(Envelope::FirstMessage { .. }));
+    let (_, first) = mail.iter().find(|(_, mail)| is_first(mail)).unwrap();
+    let mut receive = || bob.messenger.receive(first).unwrap();
+    assert_eq!(receive(), Received::Rejected(Rejection::Blocked));
+    assert_eq!(receive(), Received::Duplicate);
     bob.messenger.accept(alice.user()).unwrap();
     alice.say(&bob.user(), "again");
     world.settle(&mut [&mut alice, &mut bob]);
