@@ -1,7 +1,7 @@
 //! How far subrosa is from what it cannot do without.
 //!
 //! ```text
-//! cargo bench --bench figures                     all figures, about a minute
+//! cargo bench --bench figures                     all figures, some minutes
 //! cargo bench --bench figures -- encrypt_100      only this one
 //! cargo bench --bench figures -- --quick          few repetitions: does it run at all
 //! cargo bench --bench figures -- --json           a line of JSON for each figure

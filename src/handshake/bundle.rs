@@ -67,9 +67,9 @@ impl PrekeyBundle {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Expired`]: no device of the owner has been online for long (one
-    /// that has not is left out); ask again later. Anything else: the directory or the network lies, or erred; use
-    /// nothing of it.
+    /// [`HandshakeError::Expired`]: no device of the owner has been online for long; ask
+    /// again later. (Of several, one that has not is left out.) Anything else: the
+    /// directory or the network lies, or erred; use nothing of it.
     ///
     /// # Security
     ///
