@@ -2,8 +2,8 @@
 //! key is pinned.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::daily::DAY;
 use super::work::Work;
 use super::{Error, OutgoingId, table};
 use crate::address::{DeviceId, UserId};
@@ -11,8 +11,6 @@ use crate::identity::{AccountKey, DeviceList, ListedDevice, View};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger as record;
 use crate::wire::{SignedDeviceList, stored};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many former pairs of lists are known by their views.
 const FORMER_VIEWS: usize = 8;

@@ -6,7 +6,7 @@ use super::due::Job;
 use super::work::Work;
 use super::{Error, table};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many rows one part of a sweep goes through.
 const ROWS_A_PART: usize = 64;

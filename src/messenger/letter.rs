@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::daily::DAY;
 use super::due::Job;
 use super::errand::{Errand, Urgency};
 use super::event::StatusCode;
@@ -16,8 +17,6 @@ use crate::session::{Numbers, Sent};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::{Copy, Letter, LogEntry};
 use crate::wire::{Mark, MessageId, stored};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// After what time without a receipt a message is sent again, the first and the second
 /// time.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::daily::DAY;
 use super::due::Job;
 use super::event::Happening;
 use super::work::Work;
@@ -18,8 +19,6 @@ use crate::wire::stored::{
 use crate::wire::{Control, Envelope, EnvelopeName, NotOpened, NumberRange};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// After what time a gap is asked for, and then each time again; after the last it is lost.
 ///
 /// An hour for what was only late, then ever longer, a month in all: as long as the peer

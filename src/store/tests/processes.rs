@@ -20,10 +20,10 @@ const NUMBER: &str = "SUBROSA_TEST_NUMBER";
 /// Commits of each process that counts.
 const STEPS: u64 = 1000;
 
-/// Starts this program with one of the tests below, which is no test but its task.
-fn start(task: &str, path: &Path, number: usize) -> Child {
+/// Starts this program with the one test that calls this: there, [`task`] says so.
+fn start(test: &str, path: &Path, number: usize) -> Child {
     Command::new(env::current_exe().unwrap())
-        .args(["--exact", &format!("store::tests::processes::{task}"), "--ignored", "--nocapture"])
+        .args(["--exact", &format!("store::tests::processes::{test}"), "--nocapture"])
         .env(FILE, path)
         .env(NUMBER, number.to_string())
         .stdout(Stdio::piped())
@@ -47,11 +47,8 @@ fn open(path: &Path, number: usize) -> Box<dyn Store> {
     }
 }
 
-#[test]
-#[ignore = "the task of a process"]
-fn counts_up() {
-    let Some((path, number)) = task() else { return };
-    let store = open(&path, number);
+fn counts_up(path: &Path, number: usize) {
+    let store = open(path, number);
     for step in 0..STEPS {
         count_up(&store, number);
         if step % 100 == 0 {
@@ -60,12 +57,9 @@ fn counts_up() {
     }
 }
 
-#[test]
-#[ignore = "the task of a process"]
-fn opens_and_counts_once_after_the_other() {
-    let Some((path, number)) = task() else { return };
+fn opens_and_counts_once_after_the_other(path: &Path, number: usize) {
     for _ in 0..STEPS / 20 {
-        count_up(&open(&path, number), number);
+        count_up(&open(path, number), number);
     }
 }
 
@@ -73,10 +67,14 @@ fn counted(store: &dyn Store, key: &[u8]) -> u64 {
     u64::from_be_bytes(store.get(TABLE, key).unwrap().unwrap().try_into().unwrap())
 }
 
-fn race(task: &str, numbers: [usize; 3], steps: u64) {
+/// Three processes that do this work at once; in each of them, does it.
+fn race(test: &str, work: fn(&Path, usize), numbers: [usize; 3], steps: u64) {
+    if let Some((path, number)) = task() {
+        return work(&path, number);
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
-    let children: Vec<Child> = numbers.map(|number| start(task, &path, number)).into();
+    let children: Vec<Child> = numbers.map(|number| start(test, &path, number)).into();
     for child in children {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -92,27 +90,26 @@ fn race(task: &str, numbers: [usize; 3], steps: u64) {
 
 #[test]
 fn processes_that_race_on_one_file_lose_nothing() {
-    race("counts_up", [0, 1, 2], STEPS);
+    race("processes_that_race_on_one_file_lose_nothing", counts_up, [0, 1, 2], STEPS);
 }
 
 #[test]
 fn processes_that_race_on_one_encrypted_file_lose_nothing() {
-    race("counts_up", [100, 101, 102], STEPS);
+    let test = "processes_that_race_on_one_encrypted_file_lose_nothing";
+    race(test, counts_up, [100, 101, 102], STEPS);
 }
 
 #[test]
 fn processes_that_open_and_close_one_file_all_the_time_lose_nothing() {
-    race("opens_and_counts_once_after_the_other", [0, 1, 2], STEPS / 20);
+    let test = "processes_that_open_and_close_one_file_all_the_time_lose_nothing";
+    race(test, opens_and_counts_once_after_the_other, [0, 1, 2], STEPS / 20);
 }
 
 /// Rows that each commit of the process below writes.
 const ROWS: u8 = 20;
 
-#[test]
-#[ignore = "the task of a process"]
-fn commits_until_it_is_killed() {
-    let Some((path, number)) = task() else { return };
-    let store = open(&path, number);
+fn commits_until_it_is_killed(path: &Path, number: usize) {
+    let store = open(path, number);
     let mut line = std::io::stdout();
     let mut count = store.get(TABLE, &[0]).unwrap().map_or(0, |value| count_of(&value));
     loop {
@@ -134,12 +131,16 @@ fn count_of(value: &[u8]) -> u64 {
 
 #[test]
 fn a_process_that_is_killed_leaves_a_whole_prefix_of_its_commits() {
+    if let Some((path, number)) = task() {
+        return commits_until_it_is_killed(&path, number);
+    }
+    let test = "a_process_that_is_killed_leaves_a_whole_prefix_of_its_commits";
     for number in [0, 100] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let mut last = 0;
         for round in 0..12_u64 {
-            let mut child = start("commits_until_it_is_killed", &path, number);
+            let mut child = start(test, &path, number);
             // Not before it has begun, then at some moment within a commit.
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
             let mut reported = |line: std::io::Result<String>| {
