@@ -2,6 +2,7 @@
 //! arrives.
 
 use super::due::Job;
+use super::search::Peers;
 use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, UserId};
@@ -81,12 +82,4 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-/// Whose sessions are tried with an envelope, beside those that its tag names.
-#[derive(Clone, Copy)]
-pub(super) enum Peers<'a> {
-    ByTag,
-    One(&'a Address),
-    All,
 }

@@ -1,37 +1,18 @@
 //! Messages of ours: written once, a copy for each device, kept until everybody has it.
 
-use std::time::Duration;
-
 use zeroize::Zeroizing;
 
-use super::daily::DAY;
-use super::due::Job;
 use super::errand::{Errand, Urgency};
 use super::event::StatusCode;
+use super::log::GIVEN_UP_AFTER;
 use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Receipt, ReceiptKind};
-use crate::crypto::SecretBytes;
-use crate::session::{Numbers, Sent};
+use crate::session::Numbers;
 use crate::timestamp::Timestamp;
-use crate::wire::stored::messenger::{Copy, Letter, LogEntry};
-use crate::wire::{Mark, MessageId, stored};
-
-/// After what time without a receipt a message is sent again, the first and the second
-/// time.
-pub(super) const AGAIN_AFTER: [Duration; 2] =
-    [Duration::from_secs(48 * 60 * 60), Duration::from_secs(8 * 24 * 60 * 60)];
-
-/// After what time without a receipt a message is given up.
-///
-/// The second repeat has two weeks to arrive by then.
-pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(23 * 24 * 60 * 60);
-
-/// How many messages without a receipt are kept for one device.
-///
-/// As many as the peer remembers by number.
-const LOG_LENGTH: u64 = crate::session::NUMBERS_REMEMBERED;
+use crate::wire::stored::messenger::{Copy, Letter};
+use crate::wire::{MessageId, stored};
 
 /// What kind of message something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +23,6 @@ pub(super) enum Weight {
     OwnCopy,
     /// Never sent again.
     Fleeting,
-}
-
-fn log_key(address: &Address, seq: u64) -> Vec<u8> {
-    table::of_device(address, &seq.to_be_bytes())
 }
 
 /// The key of a letter that waits for a session.
@@ -130,24 +107,9 @@ impl Work<'_> {
         };
         letter.copies.push(Copy { device_id: to.device.get(), seq: sent.seq, received: false });
         letter.to_carry = letter.to_carry.saturating_add(1);
-        let (last_seq, last_id) = Mark::to_fields(sent.last);
-        let mut entry = LogEntry {
-            message_id: id.as_bytes().to_vec(),
-            last_seq,
-            last_id,
-            sent_at: self.now.as_millis(),
-            again_at: self.now.after(AGAIN_AFTER[0]).as_millis(),
-            ..LogEntry::default()
-        };
-        name_envelope(&mut entry, &sent);
-        self.save_log_entry(to, sent.seq, &entry);
-        if let Some(oldest) = sent.seq.checked_sub(LOG_LENGTH) {
-            self.leave_log(to, oldest)?;
-        }
+        self.log(to, id, &sent)?;
         let urgency = if letter.own_copy { Urgency::Quiet } else { Urgency::Alert };
         self.carry(to, sent.envelope, urgency, Some(id));
-        let subject = table::of_device(to, &[]);
-        self.set_due(Job::Log, &subject, self.now.after(AGAIN_AFTER[0]))?;
         Ok(true)
     }
 
@@ -160,26 +122,6 @@ impl Work<'_> {
         letter: Option<MessageId>,
     ) {
         self.add_errand(Errand::Deliver { to: to.clone(), envelope, urgency, letter });
-    }
-
-    fn save_log_entry(&mut self, to: &Address, seq: u64, entry: &LogEntry) {
-        self.view.put(table::LOG, log_key(to, seq), stored::encode(entry));
-    }
-
-    pub(super) fn log_entry(&self, to: &Address, seq: u64) -> Result<Option<LogEntry>, Error> {
-        let row = self.view.get(table::LOG, &log_key(to, seq))?;
-        Ok(row.and_then(|row| stored::decode(&row, "log entry").ok()))
-    }
-
-    /// All that a device has not confirmed, oldest first.
-    pub(super) fn log_of(&self, to: &Address) -> Result<Vec<(u64, LogEntry)>, Error> {
-        let rows = self.view.scan_prefix(table::LOG, &table::of_device(to, &[]))?;
-        let entry = |(key, row): (Vec<u8>, SecretBytes)| {
-            let (_, seq) = table::split_device(&key)?;
-            let seq = u64::from_be_bytes(seq.try_into().ok()?);
-            Some((seq, stored::decode(&row, "log entry").ok()?))
-        };
-        Ok(rows.into_iter().filter_map(entry).collect())
     }
 
     /// Encrypts all that waits for a user's devices.
@@ -243,31 +185,6 @@ impl Work<'_> {
         Ok(first.first().is_some_and(|(key, _)| key.starts_with(&prefix)))
     }
 
-    /// Sends a message of the log again, with the number that it had; says whether there
-    /// still is one and a session to send it in.
-    pub(super) fn send_again(
-        &mut self,
-        to: &Address,
-        seq: u64,
-        mut entry: LogEntry,
-    ) -> Result<bool, Error> {
-        let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
-        let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
-        let (Some(id), Some(letter)) = (id, letter) else { return Ok(false) };
-        if letter.content.is_empty() {
-            return Ok(false);
-        }
-        let numbers =
-            Numbers::Again { seq, last: Mark::from_fields(entry.last_seq, entry.last_id) };
-        let Some(sent) = self.encrypt_content(to, id, &letter.content, numbers)? else {
-            return Ok(false);
-        };
-        name_envelope(&mut entry, &sent);
-        self.save_log_entry(to, seq, &entry);
-        self.carry(to, sent.envelope, Urgency::Quiet, None);
-        Ok(true)
-    }
-
     /// A device has confirmed messages of ours.
     pub(super) fn receipt(&mut self, from: &Address, receipt: &Receipt) -> Result<(), Error> {
         for id in &receipt.ids {
@@ -283,7 +200,7 @@ impl Work<'_> {
             let (first, seq) = (!copy.received, copy.seq);
             copy.received = true;
             if first {
-                self.view.delete(table::LOG, log_key(from, seq));
+                self.unlog(from, seq);
             }
             let read = receipt.kind == ReceiptKind::Read;
             if !letter.own_copy {
@@ -305,7 +222,7 @@ impl Work<'_> {
     }
 
     /// Keeps of a letter what is still needed.
-    fn settle_letter(&mut self, id: MessageId, mut letter: Letter) {
+    pub(super) fn settle_letter(&mut self, id: MessageId, mut letter: Letter) {
         let everybody = !letter.waits && letter.copies.iter().all(|copy| copy.received);
         if everybody {
             if letter.own_copy && letter.to_carry == 0 {
@@ -334,23 +251,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A message is too old for the log: nobody can say that it arrived.
-    fn leave_log(&mut self, to: &Address, seq: u64) -> Result<(), Error> {
-        let Some(entry) = self.log_entry(to, seq)? else { return Ok(()) };
-        self.view.delete(table::LOG, log_key(to, seq));
-        let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
-        let Some(id) = id else { return Ok(()) };
-        let Some(mut letter) = self.letter(id)? else { return Ok(()) };
-        letter.copies.retain(|copy| copy.device_id != to.device.get());
-        let nobody = letter.copies.iter().all(|copy| !copy.received) && !letter.waits;
-        if nobody && letter.copies.is_empty() {
-            self.give_up_letter(id, &letter, StatusCode::Expired)?;
-        } else {
-            self.settle_letter(id, letter);
-        }
-        Ok(())
-    }
-
     /// Gives a letter up, and says so if nobody has it.
     pub(super) fn give_up_letter(
         &mut self,
@@ -362,7 +262,7 @@ impl Work<'_> {
             for copy in &letter.copies {
                 if let Some(device) = DeviceId::new(copy.device_id) {
                     let address = Address { user: user.clone(), device };
-                    self.view.delete(table::LOG, log_key(&address, copy.seq));
+                    self.unlog(&address, copy.seq);
                 }
             }
             if !letter.delivered && !letter.own_copy {
@@ -383,7 +283,7 @@ impl Work<'_> {
         let Some(mut letter) = self.letter(id)? else { return Ok(()) };
         let device = to.device.get();
         if let Some(copy) = letter.copies.iter().find(|copy| copy.device_id == device) {
-            self.view.delete(table::LOG, log_key(to, copy.seq));
+            self.unlog(to, copy.seq);
         }
         letter.copies.retain(|copy| copy.device_id != device);
         letter.to_carry = letter.to_carry.saturating_sub(1);
@@ -391,82 +291,6 @@ impl Work<'_> {
             return self.give_up_letter(id, &letter, status);
         }
         self.settle_letter(id, letter);
-        Ok(())
-    }
-
-    /// A device is no longer on its list: nothing more goes to it.
-    pub(super) fn drop_copies(&mut self, address: &Address) -> Result<(), Error> {
-        for (seq, entry) in self.log_of(address)? {
-            self.view.delete(table::LOG, log_key(address, seq));
-            let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
-            let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
-            if let (Some(id), Some(mut letter)) = (id, letter) {
-                letter.copies.retain(|copy| copy.device_id != address.device.get());
-                self.settle_letter(id, letter);
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends again what a device has not confirmed for days.
-    pub(super) fn look_after_log(&mut self, to: &Address) -> Result<(), Error> {
-        let own = self.own()?;
-        let listed = self.list_of(&to.user)?.is_some_and(|list| list.device(to.device).is_some());
-        if !listed || to == own.address() {
-            return self.drop_copies(to);
-        }
-        let mut next: Option<Timestamp> = None;
-        let mut overdue = false;
-        for (seq, mut entry) in self.log_of(to)? {
-            if entry.sent_at > self.now.as_millis() {
-                // Sent while the clock was ahead.
-                entry.sent_at = self.now.as_millis();
-                entry.again_at = self.now.after(AGAIN_AFTER[0]).as_millis();
-                self.save_log_entry(to, seq, &entry);
-            }
-            // Sent while it was behind, it looks old and is not.
-            let sent_at = Timestamp::from_millis(entry.sent_at).max(self.steady_since);
-            // And put off while it was ahead.
-            let latest = sent_at.after(GIVEN_UP_AFTER).max(self.now.after(DAY));
-            entry.again_at = entry.again_at.min(latest.as_millis());
-            if self.may_expire && self.now >= sent_at.after(GIVEN_UP_AFTER) {
-                self.leave_log(to, seq)?;
-                continue;
-            }
-            let mut again_at = Timestamp::from_millis(entry.again_at);
-            if again_at <= self.now {
-                overdue = true;
-                entry.times = entry.times.saturating_add(1);
-                let times = usize::try_from(entry.times).unwrap_or(usize::MAX);
-                again_at = sent_at.after(AGAIN_AFTER.get(times).copied().unwrap_or(GIVEN_UP_AFTER));
-                entry.again_at = again_at.max(self.now.after(Duration::from_secs(60))).as_millis();
-                if times <= AGAIN_AFTER.len() {
-                    self.save_log_entry(to, seq, &entry);
-                    self.send_again(to, seq, entry)?;
-                } else {
-                    entry.again_at = self.now.after(DAY).as_millis();
-                    again_at = Timestamp::from_millis(entry.again_at);
-                    self.save_log_entry(to, seq, &entry);
-                }
-            }
-            next = Some(next.map_or(again_at, |next| next.min(again_at)));
-        }
-        if overdue {
-            self.is_silent(to)?;
-        }
-        if let Some(next) = next {
-            let at = next.max(self.now.after(Duration::from_secs(60)));
-            self.set_due(Job::Log, &table::of_device(to, &[]), at)?;
-        }
-        Ok(())
-    }
-
-    /// After this side fell back to an old state: everything that has no receipt goes
-    /// again.
-    pub(super) fn send_all_again(&mut self, to: &Address) -> Result<(), Error> {
-        for (seq, entry) in self.log_of(to)? {
-            self.send_again(to, seq, entry)?;
-        }
         Ok(())
     }
 
@@ -491,12 +315,6 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-/// Notes by what names a receiver may speak of an envelope.
-fn name_envelope(entry: &mut LogEntry, sent: &Sent) {
-    entry.names.push([sent.tag, sent.salt].concat());
-    entry.ephemerals.extend(sent.ephemeral.map(|key| key.to_vec()));
 }
 
 fn addresses(user: &UserId, devices: Vec<DeviceId>) -> Vec<Address> {

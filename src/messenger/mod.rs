@@ -21,7 +21,8 @@
 //! | `receive`, `held`, `peers` | receiving |
 //! | `linking`, `link_code`, `devices`, `backup`, `recovery_key` | devices of one account |
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
-//! | `repair`, `due`, `daily`, `clock` | what is done by time |
+//! | `repair`, `serve` | what went missing |
+//! | `due`, `daily`, `clock` | what is done by time |
 
 mod backup;
 mod batch;
@@ -40,6 +41,7 @@ mod lease;
 mod letter;
 mod link_code;
 mod linking;
+mod log;
 #[expect(clippy::module_inception, reason = "one noun, one file")]
 mod messenger;
 mod opened;
@@ -53,6 +55,8 @@ mod receive;
 mod recovery_key;
 mod repair;
 mod schedule;
+mod search;
+mod serve;
 mod table;
 mod view;
 mod work;

@@ -8,7 +8,7 @@ use super::daily::DAY;
 use super::due::Job;
 use super::event::Happening;
 use super::work::Work;
-use super::{Consent, Error, EventId, table};
+use super::{Consent, Error, table};
 use crate::address::{Address, UserId};
 use crate::session::DecryptError;
 use crate::timestamp::Timestamp;
@@ -18,7 +18,7 @@ use crate::wire::stored::{
 };
 use crate::wire::{Control, Envelope, EnvelopeName, NotOpened, NumberRange};
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 /// After what time a gap is asked for, and then each time again; after the last it is lost.
 ///
 /// An hour for what was only late, then ever longer, a month in all: as long as the peer
@@ -49,18 +49,15 @@ const BEGUN_A_DAY: usize = 4;
 /// How many asks and notices go to a device an hour.
 const ASKED_AN_HOUR: usize = 10;
 
-/// How many messages are sent again to a device on its request, an hour.
-const SERVED_AN_HOUR: usize = 100;
-
 /// On how many days of [`RESTORED_WITHIN`] there is repair before the app is told.
 const RESTORED_AFTER: usize = 5;
 const RESTORED_WITHIN: u32 = 14;
 
 /// The most names kept of what did not open.
-const MAX_NAMES: usize = 100;
+pub(super) const MAX_NAMES: usize = 100;
 
 /// How many ranges, names or ephemeral keys fit the smallest envelope.
-const RANGES_A_MESSAGE: usize = 7;
+pub(super) const RANGES_A_MESSAGE: usize = 7;
 const NAMES_A_MESSAGE: usize = 10;
 const KEYS_A_MESSAGE: usize = 5;
 
@@ -74,7 +71,7 @@ pub(super) enum Reason {
 }
 
 impl Work<'_> {
-    fn health(&mut self, address: &Address) -> Result<Option<PeerHealth>, Error> {
+    pub(super) fn health(&mut self, address: &Address) -> Result<Option<PeerHealth>, Error> {
         if let Some(health) = self.cache.health.get(address) {
             return Ok(health.clone());
         }
@@ -84,7 +81,7 @@ impl Work<'_> {
         Ok(health)
     }
 
-    fn save_health(&mut self, address: &Address, health: &PeerHealth) {
+    pub(super) fn save_health(&mut self, address: &Address, health: &PeerHealth) {
         let key = table::of_device(address, &[]);
         let health = Some(health).filter(|health| **health != PeerHealth::default());
         match health {
@@ -404,7 +401,6 @@ impl Work<'_> {
         &mut self,
         address: &Address,
         control: Control,
-        _events: &mut Vec<EventId>,
     ) -> Result<(), Error> {
         match control {
             Control::Ask(ranges) => self.serve(address, &ranges),
@@ -420,60 +416,9 @@ impl Work<'_> {
             _ => Ok(()),
         }
     }
-
-    /// How many messages may still be sent again to this device within this hour.
-    fn servings_left(&self, health: &mut PeerHealth) -> usize {
-        health.served_at.retain(|at| self.now.apart(Timestamp::from_millis(*at)) < HOUR);
-        SERVED_AN_HOUR.saturating_sub(health.served_at.len())
-    }
-
-    /// Sends numbers again, or says that they are gone.
-    fn serve(&mut self, address: &Address, asked: &[NumberRange]) -> Result<(), Error> {
-        let mut health = self.health(address)?.unwrap_or_default();
-        let mut left = self.servings_left(&mut health);
-        let log = self.log_of(address)?;
-        let mut gone = Vec::new();
-        for (first, last) in asked.iter().map(|range| (range.first(), range.last())) {
-            let mut next = first;
-            for (seq, entry) in log.iter().filter(|(seq, _)| (first..=last).contains(seq)) {
-                gone.extend(NumberRange::new(next, seq.saturating_sub(1)));
-                next = seq.saturating_add(1);
-                if left > 0 && self.send_again(address, *seq, entry.clone())? {
-                    left -= 1;
-                    health.served_at.push(self.now.as_millis());
-                }
-            }
-            gone.extend(NumberRange::new(next, last));
-        }
-        self.save_health(address, &health);
-        for gone in gone.chunks(RANGES_A_MESSAGE).take(MAX_NAMES / RANGES_A_MESSAGE) {
-            self.send_control(address, Control::Unavailable(gone.to_vec()))?;
-        }
-        Ok(())
-    }
-
-    /// Sends again what was in these envelopes.
-    fn serve_named(&mut self, address: &Address, named: &NotOpened) -> Result<(), Error> {
-        let mut health = self.health(address)?.unwrap_or_default();
-        let mut left = self.servings_left(&mut health);
-        for (seq, entry) in self.log_of(address)? {
-            let name = |name: &Vec<u8>| {
-                envelope_name(name).is_some_and(|name| named.names.contains(&name))
-            };
-            let ephemeral =
-                |key: &Vec<u8>| named.ephemerals.iter().any(|named| named == key.as_slice());
-            let meant = entry.names.iter().any(name) || entry.ephemerals.iter().any(ephemeral);
-            if meant && left > 0 && self.send_again(address, seq, entry)? {
-                left -= 1;
-                health.served_at.push(self.now.as_millis());
-            }
-        }
-        self.save_health(address, &health);
-        Ok(())
-    }
 }
 
-fn envelope_name(name: &[u8]) -> Option<EnvelopeName> {
+pub(super) fn envelope_name(name: &[u8]) -> Option<EnvelopeName> {
     let (tag, salt) = name.split_first_chunk()?;
     Some(EnvelopeName { tag: *tag, salt: salt.try_into().ok()? })
 }

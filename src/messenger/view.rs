@@ -17,53 +17,60 @@ const PAGE: usize = 128;
 
 type Value = SecretBytes;
 
-/// Rows that were changed; `None` is a row that is to be deleted.
+/// What became of a row: `None` is one that is to be deleted.
+type Change = Option<Value>;
+
+/// Rows that were changed.
 #[derive(Default)]
 struct Overlay {
-    tables: [BTreeMap<Vec<u8>, Option<Value>>; COUNT],
+    tables: [BTreeMap<Vec<u8>, Change>; COUNT],
+    /// In a step of a batch: what the step found, its last change last.
+    found: Option<Vec<(Table, Vec<u8>, Option<Change>)>>,
 }
 
 impl Overlay {
-    fn table(&self, table: Table) -> Option<&BTreeMap<Vec<u8>, Option<Value>>> {
+    fn table(&self, table: Table) -> Option<&BTreeMap<Vec<u8>, Change>> {
         self.tables.get(usize::from(table.get()))
     }
 
-    fn set(&mut self, table: Table, key: Vec<u8>, value: Option<Value>) {
-        if let Some(rows) = self.tables.get_mut(usize::from(table.get())) {
-            rows.insert(key, value);
+    fn set(&mut self, table: Table, key: Vec<u8>, change: Change) {
+        let Some(rows) = self.tables.get_mut(usize::from(table.get())) else { return };
+        match &mut self.found {
+            None => drop(rows.insert(key, change)),
+            Some(found) => {
+                let before = rows.insert(key.clone(), change);
+                found.push((table, key, before));
+            }
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.tables.iter().all(BTreeMap::is_empty)
+    /// Takes back what the step changed.
+    fn undo_step(&mut self) {
+        for (table, key, before) in self.found.take().into_iter().flatten().rev() {
+            let Some(rows) = self.tables.get_mut(usize::from(table.get())) else { continue };
+            match before {
+                Some(before) => rows.insert(key, before),
+                None => rows.remove(&key),
+            };
+        }
     }
-
-    fn clear(&mut self) {
-        self.tables.iter_mut().for_each(BTreeMap::clear);
-    }
-}
-
-#[derive(Default)]
-struct Layers {
-    batch: Overlay,
-    step: Overlay,
 }
 
 /// The store, and what is to be written to it.
 pub(super) struct View {
     store: Box<dyn Store>,
-    layers: Mutex<Layers>,
+    overlay: Mutex<Overlay>,
     /// A failure where none could be returned.
     fault: Mutex<Option<StoreError>>,
 }
 
 impl View {
     pub(super) fn new(store: Box<dyn Store>) -> Self {
-        Self { store, layers: Mutex::default(), fault: Mutex::default() }
+        Self { store, overlay: Mutex::default(), fault: Mutex::default() }
     }
 
-    fn layers(&self) -> MutexGuard<'_, Layers> {
-        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn overlay(&self) -> MutexGuard<'_, Overlay> {
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The revision of what is committed.
@@ -77,13 +84,8 @@ impl View {
     }
 
     pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, Error> {
-        {
-            let layers = self.layers();
-            for overlay in [&layers.step, &layers.batch] {
-                if let Some(row) = overlay.table(table).and_then(|rows| rows.get(key)) {
-                    return Ok(row.clone());
-                }
-            }
+        if let Some(change) = self.overlay().table(table).and_then(|rows| rows.get(key)) {
+            return Ok(change.clone());
         }
         Ok(self.store.get(table, key)?.map(SecretBytes::new))
     }
@@ -108,11 +110,11 @@ impl View {
     }
 
     pub(super) fn put(&self, table: Table, key: Vec<u8>, value: impl Into<Value>) {
-        self.layers().step.set(table, key, Some(value.into()));
+        self.overlay().set(table, key, Some(value.into()));
     }
 
     pub(super) fn delete(&self, table: Table, key: Vec<u8>) {
-        self.layers().step.set(table, key, None);
+        self.overlay().set(table, key, None);
     }
 
     /// The first `limit` rows from `from` on, in order.
@@ -122,19 +124,15 @@ impl View {
         from: &[u8],
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, Error> {
-        let layers = self.layers();
-        let changed = |overlay| {
-            let rows = Overlay::table(overlay, table).into_iter();
-            rows.flat_map(|rows| rows.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)))
-        };
-        let (mut batch, mut step) =
-            (changed(&layers.batch).peekable(), changed(&layers.step).peekable());
+        let overlay = self.overlay();
+        let changed = overlay.table(table).into_iter();
+        let mut changed = changed
+            .flat_map(|rows| rows.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)))
+            .peekable();
         let mut page = self.store.scan(table, from, limit)?;
-        if batch.peek().is_none() && step.peek().is_none() {
-            return Ok(page
-                .into_iter()
-                .map(|row| (row.key, SecretBytes::new(row.value)))
-                .collect());
+        if changed.peek().is_none() {
+            let rows = page.into_iter().map(|row| (row.key, SecretBytes::new(row.value)));
+            return Ok(rows.collect());
         }
         let mut rows = Vec::new();
         loop {
@@ -144,18 +142,15 @@ impl View {
             let mut committed = page.into_iter().peekable();
             while rows.len() < limit && !(committed.peek().is_none() && next.is_some()) {
                 let first = [
-                    step.peek().map(|(key, _)| key.as_slice()),
-                    batch.peek().map(|(key, _)| key.as_slice()),
+                    changed.peek().map(|(key, _)| key.as_slice()),
                     committed.peek().map(|row| row.key.as_slice()),
                 ];
                 let Some(key) = first.into_iter().flatten().min().map(<[u8]>::to_vec) else {
                     break;
                 };
                 let saved = committed.next_if(|row| row.key == key);
-                let in_batch = batch.next_if(|(changed, _)| **changed == key);
-                let in_step = step.next_if(|(changed, _)| **changed == key);
-                let value = match in_step.or(in_batch) {
-                    Some((_, value)) => value.clone(),
+                let value = match changed.next_if(|(changed, _)| **changed == key) {
+                    Some((_, change)) => change.clone(),
                     None => saved.map(|row| SecretBytes::new(row.value)),
                 };
                 rows.extend(value.map(|value| (key, value)));
@@ -193,32 +188,25 @@ impl View {
         }
     }
 
-    /// What the step changed belongs to the batch now.
+    /// A step of a batch begins.
+    pub(super) fn begin_step(&self) {
+        self.overlay().found = Some(Vec::new());
+    }
+
+    /// What the step changed stays.
     pub(super) fn keep_step(&self) {
-        let mut layers = self.layers();
-        let Layers { batch, step } = &mut *layers;
-        for (kept, new) in batch.tables.iter_mut().zip(&mut step.tables) {
-            if kept.is_empty() {
-                std::mem::swap(kept, new);
-            } else {
-                // (`append` would build the whole map anew.)
-                kept.extend(std::mem::take(new));
-            }
-        }
+        self.overlay().found = None;
     }
 
     /// Forgets what the step changed.
     pub(super) fn undo_step(&self) {
-        self.layers().step.clear();
+        self.overlay().undo_step();
         let _ = self.check();
     }
 
     /// Forgets all that is not committed.
     pub(super) fn undo(&self) {
-        let mut layers = self.layers();
-        layers.step.clear();
-        layers.batch.clear();
-        drop(layers);
+        *self.overlay() = Overlay::default();
         let _ = self.check();
     }
 
@@ -229,17 +217,16 @@ impl View {
         expected: Revision,
         random: [u8; 16],
     ) -> Result<Option<Revision>, Error> {
-        self.keep_step();
-        let mut batch = std::mem::take(&mut self.layers().batch);
-        if batch.is_empty() {
+        let Overlay { tables, found: _ } = std::mem::take(&mut *self.overlay());
+        if tables.iter().all(BTreeMap::is_empty) {
             // What was read may be of two revisions; then it counts for nothing.
             return Ok((self.store.revision()? == expected).then_some(expected));
         }
         let revision = expected.next(random);
         let mut changes = Changes::new(revision);
-        for (number, rows) in (0..).zip(&mut batch.tables) {
-            for (key, value) in std::mem::take(rows) {
-                changes.push(Table(number), key, value);
+        for (number, rows) in (0..).zip(tables) {
+            for (key, change) in rows {
+                changes.push(Table(number), key, change);
             }
         }
         match self.store.commit(expected, &changes) {
@@ -277,13 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_sees_store_batch_and_step_as_one() {
+    fn a_scan_sees_the_store_and_all_changes_as_one() {
         for seed in 0..100 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let view = View::new(Box::new(MemoryStore::new()));
             let mut kept = BTreeMap::new();
             for _ in 0..12 {
                 let mut step = kept.clone();
+                view.begin_step();
                 for _ in 0..rng.random_range(0..6) {
                     let key = vec![rng.random_range(0..16u8)];
                     if rng.random() {

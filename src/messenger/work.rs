@@ -184,6 +184,7 @@ impl Work<'_> {
         &mut self,
         step: impl FnOnce(&mut Self) -> Result<R, Error>,
     ) -> Result<R, Error> {
+        self.view.begin_step();
         match step(self).and_then(|value| self.view.check().map(|()| value)) {
             Ok(value) => {
                 self.view.keep_step();

@@ -80,8 +80,12 @@ impl Store for MemoryStore {
         for write in changes.writes() {
             match write {
                 Write::Put { table, key, value } => {
+                    let value = SecretBytes::new(value.to_vec());
                     let rows = state.tables.entry(table).or_default();
-                    rows.insert(key.to_vec(), SecretBytes::new(value.to_vec()));
+                    match rows.get_mut(key) {
+                        Some(place) => *place = value,
+                        None => drop(rows.insert(key.to_vec(), value)),
+                    }
                 }
                 Write::Delete { table, key } => {
                     if let Some(rows) = state.tables.get_mut(&table) {
