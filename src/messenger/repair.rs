@@ -307,15 +307,30 @@ impl Work<'_> {
         if !confirmed {
             return self.begin_again_for(address, Reason::Silent);
         }
-        let mut health = self.health(address)?.unwrap_or_default();
-        if health.sign_asked {
-            health.sign_asked = false;
-            self.save_health(address, &health);
-            return self.begin_again_for(address, Reason::Silent);
+        if self.ask_for_sign(address)? {
+            Ok(())
+        } else {
+            self.begin_again_for(address, Reason::Silent)
         }
-        health.sign_asked = true;
+    }
+
+    /// Envelopes that nobody knew are a day old: names them. If nothing came back the last
+    /// time, neither side knows the other's session.
+    fn ask_after_unknown(&mut self, address: &Address) -> Result<(), Error> {
+        if self.ask_for_sign(address)? && self.name_not_opened(address)? {
+            return Ok(());
+        }
+        self.begin_again_for(address, Reason::Broken)
+    }
+
+    /// Asks for a sign of life in the session that is in use; not if there was none since
+    /// the last time, which it then forgets. Says whether it asked.
+    fn ask_for_sign(&mut self, address: &Address) -> Result<bool, Error> {
+        let mut health = self.health(address)?.unwrap_or_default();
+        health.sign_asked = !health.sign_asked;
+        let ask = health.sign_asked;
         self.save_health(address, &health);
-        self.send_control(address, Control::SignOfLife).map(|_| ())
+        Ok(ask && self.send_control(address, Control::SignOfLife)?)
     }
 
     /// Asks for what is missing; begins again what is broken.
@@ -370,8 +385,8 @@ impl Work<'_> {
         if broken {
             return self.session_is_broken(address);
         }
-        if day_old && !self.name_not_opened(address)? {
-            return self.begin_again_for(address, Reason::Broken);
+        if day_old {
+            return self.ask_after_unknown(address);
         }
         Ok(())
     }

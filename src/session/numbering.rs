@@ -101,6 +101,9 @@ pub(super) struct Numbering {
     /// As with `sent`.
     received: BTreeMap<u64, Vec<ReceivedId>>,
     gaps: Vec<Gap>,
+    /// The newest message that was given up although another has its number. The peer goes
+    /// on naming it: it is no gap again.
+    given_up: Option<Mark>,
     saved: Saved<NumberRow>,
 }
 
@@ -210,8 +213,9 @@ impl Numbering {
     /// Gives up the oldest gaps if there are too many.
     fn give_up_gaps(&mut self, reports: &mut Vec<NumberReport>) {
         while self.gaps.len() > MAX_GAPS {
-            let Gap { first, last, id: _ } = self.gaps.remove(0);
-            reports.push(NumberReport::GivenUp { first, last });
+            let gap = self.gaps.remove(0);
+            self.note_given_up(&gap);
+            reports.push(NumberReport::GivenUp { first: gap.first, last: gap.last });
         }
     }
 
@@ -223,6 +227,9 @@ impl Numbering {
             return reports;
         }
         let left = std::mem::take(&mut self.gaps).into_iter().flat_map(|gap| {
+            if numbers.contains(&gap.first) {
+                self.note_given_up(&gap);
+            }
             let below = Gap { last: gap.last.min(start.saturating_sub(1)), ..gap };
             let above = Gap { first: gap.first.max(end.saturating_add(1)), ..gap };
             let below = (gap.first < start).then_some(below);
@@ -232,6 +239,13 @@ impl Numbering {
         self.gaps = left.collect();
         self.give_up_gaps(&mut reports);
         reports
+    }
+
+    fn note_given_up(&mut self, gap: &Gap) {
+        let mark = gap.id.map(|id| Mark { seq: gap.first, id });
+        if mark.is_some_and(|mark| self.given_up.is_none_or(|known| known.seq <= mark.seq)) {
+            self.given_up = mark;
+        }
     }
 
     fn receive(&mut self, seq: u64, id: MessageId, arrived: &Arrived, outcome: &mut Numbered) {
@@ -318,7 +332,7 @@ impl Numbering {
         };
         let here = ids.iter().any(|known| known.id.short() == id);
         let gap = Gap { first: seq, last: seq, id: Some(id) };
-        if !here && !self.gaps.contains(&gap) {
+        if !here && !self.gaps.contains(&gap) && self.given_up != Some(last) {
             self.gaps.push(gap);
             outcome.reports.push(NumberReport::Gap { first: seq, last: seq });
         }
@@ -370,6 +384,7 @@ impl Numbering {
     pub(super) fn to_record(&self) -> stored::Numbering {
         let (last_seq, last_id) = Mark::to_fields(self.last);
         let (seen_seq, seen_id) = Mark::to_fields(self.seen);
+        let (given_up_seq, given_up_id) = Mark::to_fields(self.given_up);
         stored::Numbering {
             next_seq: self.next_seq,
             last_seq,
@@ -387,6 +402,8 @@ impl Numbering {
                     ids: id.iter().map(|id| id.0).collect(),
                 })
                 .collect(),
+            given_up_seq,
+            given_up_id,
         }
     }
 
@@ -429,6 +446,7 @@ impl Numbering {
             seen: Mark::from_fields(record.seen_seq, record.seen_id),
             received: BTreeMap::new(),
             gaps: gaps.filter(|gap| gap.first <= gap.last).collect(),
+            given_up: Mark::from_fields(record.given_up_seq, record.given_up_id),
             saved,
         })
     }

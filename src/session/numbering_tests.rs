@@ -1,6 +1,7 @@
 //! The table of SPEC.md, section 7.3, row by row.
 
 use super::numbering::{Arrived, MAX_GAPS, MAX_NUMBER_JUMP, NumberReport, Numbered, Numbering};
+use crate::ratchet::Saved;
 use crate::wire::{Mark, MessageId};
 
 fn id(number: u64) -> MessageId {
@@ -135,4 +136,28 @@ fn counting_that_begins_with_a_mark_alone_counts_as_a_rise() {
     let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
     assert_eq!(numbering.arrived(arrived).reports, [NumberReport::FarAhead]);
     assert!(arrive(&mut numbering, 1, id(1)).repeated, "not far behind: no session is younger");
+}
+
+#[test]
+fn an_id_that_was_given_up_is_no_gap_again_also_after_it_was_stored() {
+    let mut numbering = Numbering::default();
+    for seq in 1..=5 {
+        arrive(&mut numbering, seq, id(seq));
+    }
+    let name = |numbering: &mut Numbering, seq: u64| {
+        let last = Some(Mark { seq, id: MessageId::from_bytes([9; 16]).short() });
+        let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
+        numbering.arrived(arrived).reports.len()
+    };
+    for (seq, before) in [(3, None), (4, Some(3))] {
+        assert_eq!(name(&mut numbering, seq), 1);
+        numbering.abandon(&(seq..=seq));
+        assert_eq!(numbering.gaps().count(), 0);
+        numbering = Numbering::from_record(&numbering.to_record(), Saved::default()).unwrap();
+        for seq in 1..=5 {
+            arrive(&mut numbering, seq, id(seq));
+        }
+        assert_eq!(name(&mut numbering, seq), 0);
+        assert!(before.is_none_or(|before| name(&mut numbering, before) == 1));
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use subrosa::content::Typing;
 use subrosa::store::{MemoryStore, SqliteStore};
 use subrosa::testing::seeded;
 use subrosa::{Action, Content, Error, EventKind, Messenger, Options, Received, Status, UserId};
 
-use crate::world::World;
+use crate::world::{Device, World};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -74,6 +75,35 @@ fn a_store_that_fell_back_without_a_token_heals_with_the_peer() {
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(alice.texts().last().map(String::as_str), Some("and on"));
     assert_eq!(bob.texts().last().map(String::as_str), Some("and on"));
+}
+
+#[test]
+fn two_sides_that_know_different_sessions_find_each_other_and_then_rest() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    let mut reopened = |device: &Device| {
+        let (store, options) = (device.store.snapshot(), world.options());
+        let opened = Messenger::open(store.clone(), options.clone()).unwrap();
+        world.device(opened.ready().unwrap(), store, options)
+    };
+    let (mut alice_before, mut bob_before) = (reopened(&alice), reopened(&bob));
+    world.meet(&mut alice, &mut bob);
+    // The same once more, from stores that know nothing of it.
+    world.meet(&mut alice_before, &mut bob_before);
+    let mut bob = bob_before;
+    alice.hints = true;
+    bob.hints = true;
+    // Nothing that anybody waits for: no receipt will be missed.
+    alice.messenger.send(&bob.user(), Content::typing(Typing::Started)).unwrap();
+    world.pass(30 * DAY, &mut [&mut alice, &mut bob]);
+    let carried = world.carried;
+    world.pass(30 * DAY, &mut [&mut alice, &mut bob]);
+    assert_eq!(world.carried, carried);
+    alice.say(&bob.user(), "there you are");
+    bob.say(&alice.user(), "there you are");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.texts().last().map(String::as_str), Some("there you are"));
+    assert_eq!(bob.texts().last().map(String::as_str), Some("there you are"));
 }
 
 #[test]

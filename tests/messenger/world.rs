@@ -267,14 +267,19 @@ impl World {
     /// Two people who talk.
     pub(crate) fn pair(&mut self) -> (Device, Device) {
         let (mut one, mut other) = (self.person("alice"), self.person("bob"));
+        self.meet(&mut one, &mut other);
+        (one, other)
+    }
+
+    /// Makes two people talk who have never met.
+    pub(crate) fn meet(&mut self, one: &mut Device, other: &mut Device) {
         one.say(&other.user(), "hello");
-        self.settle(&mut [&mut one, &mut other]);
+        self.settle(&mut [one, other]);
         other.messenger.accept(one.user()).unwrap();
         other.say(&one.user(), "hi");
-        self.settle(&mut [&mut one, &mut other]);
+        self.settle(&mut [one, other]);
         assert_eq!((one.texts(), other.texts()), (vec!["hi".into()], vec!["hello".into()]));
         one.told.clear();
         other.told.clear();
-        (one, other)
     }
 }

@@ -322,6 +322,11 @@ pub struct Numbering {
     /// The newest session there was when `highest` last rose.
     #[prost(uint32, tag = "8")]
     pub raised_in: u32,
+    /// The newest message that was given up although another has its number.
+    #[prost(uint64, tag = "9")]
+    pub given_up_seq: u64,
+    #[prost(fixed32, tag = "10")]
+    pub given_up_id: u32,
 }
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
