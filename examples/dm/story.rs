@@ -177,8 +177,8 @@ impl Story<'_> {
         }
     }
 
-    /// They write until the keys of the phone that somebody has copied are worth nothing:
-    /// until it has healed with both devices that it talks to.
+    /// They write until somebody who has copied the phone, and only listens, is out: until
+    /// it has healed with both devices that it talks to.
     fn healing(&mut self) -> Result<()> {
         self.talk
             .transcript
@@ -214,10 +214,10 @@ impl Story<'_> {
         self.talk.settle()?;
         self.talk.transcript.details = true;
         self.talk.transcript.say(&format!(
-            "  **  With line {written} the post-quantum ratchet has healed: the copied keys open \
+            "  **  With line {written} the post-quantum ratchet has healed: whoever listens reads \
              nothing more,"
         ))?;
-        Ok(self.talk.transcript.say("      not even to a quantum computer.")?)
+        Ok(self.talk.transcript.say("      not even with a quantum computer.")?)
     }
 
     fn file(&mut self) -> Result<()> {
