@@ -4,6 +4,7 @@
 use std::env::{self, consts};
 use std::fs;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// Cargo builds the examples before it runs the tests.
 fn run(arguments: &[&str]) -> Output {
@@ -14,13 +15,110 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(program).args(arguments).output().unwrap()
 }
 
+/// What it prints without arguments.
+fn transcript() -> &'static str {
+    static TRANSCRIPT: OnceLock<String> = OnceLock::new();
+    TRANSCRIPT.get_or_init(|| {
+        let output = run(&[]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    })
+}
+
+/// The words behind each place where this stands.
+fn words_after<'a>(text: &'a str, what: &str) -> Vec<&'a str> {
+    let word = |rest: &'a str| rest.split([' ', '\n']).next().unwrap();
+    text.split(what).skip(1).map(word).collect()
+}
+
+/// How many lines are just this.
+fn count(text: &str, line: &str) -> usize {
+    text.lines().filter(|other| *other == line).count()
+}
+
 #[test]
 fn everything_arrives_exactly_once() {
-    let output = run(&[]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("the same file, byte for byte"), "{text}");
+    let text = transcript();
     assert!(!text.contains("!!") && !text.contains("NOT"), "{text}");
+    let sum = text.lines().find(|line| line.contains("messages were written")).unwrap();
+    let numbers: Vec<usize> = sum.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [said, due, once, confirmed] = numbers[..] else { panic!("{sum}") };
+    // Each on one device before the laptop is there, on two when it is.
+    assert!(said < due && due < 2 * said && once == due && confirmed <= said, "{sum}");
+    for bobs in ["Bob's phone ", "Bob's laptop"] {
+        let line = format!("{bobs} puts them together: the same file, byte for byte");
+        assert_eq!(count(text, &line), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_laptop_is_linked_by_the_code_that_both_show() {
+    let text = transcript();
+    let digits = [words_after(text, "below it "), words_after(text, "it, and shows ")].concat();
+    let [shown, read] = digits[..] else { panic!("{text}") };
+    assert_eq!(shown.trim_end_matches(';'), read);
+    for who in ["Alice", "Bob's phone", "Bob's laptop"] {
+        assert_eq!(
+            count(text, &format!("      {who} sees the laptop on Bob's list of devices")),
+            1
+        );
+    }
+    // Alice's, the phone's, the laptop's.
+    let numbers: Vec<_> = text.split("safety number ").skip(1).collect();
+    let numbers: Vec<_> = numbers.iter().map(|rest| rest.lines().next().unwrap()).collect();
+    assert!(numbers.len() == 3 && numbers.iter().all(|number| *number == numbers[0]), "{text}");
+    let mailbox = words_after(text, &format!("{shown} reads "))[0];
+    assert!(words_after(text, "| ").iter().filter(|seen| **seen == mailbox).count() > 20, "{text}");
+}
+
+#[test]
+fn what_is_written_on_one_device_is_shown_on_all_others() {
+    let text = transcript();
+    let (before, after) = text.split_once("== Bob writes and reads on both").unwrap();
+    let mut checked = 0;
+    for (part, linked) in [(before, false), (after, true)] {
+        for line in part.lines() {
+            let Some((who, said)) = line.split_once(" | ").and_then(|(left, _)| {
+                let (who, said) = left.split_at_checked(13)?;
+                Some((who.trim_end(), said.trim_end()))
+            }) else {
+                continue;
+            };
+            if said.starts_with("--") || said == "a piece of the file" {
+                continue;
+            }
+            let shown = |line: &str| count(text, &format!("      {line} {said}"));
+            let times = match who {
+                "Alice" => {
+                    let phone = shown("Bob's phone reads") + shown("Bob's phone has a request:");
+                    [phone, if linked { shown("Bob's laptop reads") } else { 1 }]
+                }
+                "Bob's phone" if linked => {
+                    [shown("Alice reads"), shown("Bob's laptop shows as his own:")]
+                }
+                "Bob's phone" => [shown("Alice reads"), 1],
+                "Bob's laptop" => [shown("Alice reads"), shown("Bob's phone shows as his own:")],
+                _ => continue,
+            };
+            assert_eq!(times, [1, 1], "{line}\n{text}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 25, "{text}");
+}
+
+#[test]
+fn the_post_quantum_ratchet_heals_whoever_is_copied() {
+    let text = transcript();
+    for with in ["Alice", "Bob's laptop"] {
+        let healed = text.lines().filter(|line| {
+            line.starts_with(&format!("  **  Bob's phone and {with} mix in epoch "))
+                && line.contains(": healed ")
+        });
+        assert_eq!(healed.count(), 1, "{text}");
+    }
+    assert!(text.contains("the post-quantum ratchet has healed"), "{text}");
 }
 
 #[test]

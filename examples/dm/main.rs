@@ -1,4 +1,4 @@
-//! Alice and Bob talk over a bad network, and send each other a file.
+//! Alice and Bob talk over a bad network, Bob soon on two devices, and she sends him a file.
 //!
 //! ```text
 //! cargo run --release --example dm [-- FILE]
@@ -10,9 +10,11 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `story` | what happens, in order |
-//! | `talk` | two people who carry, read, and sleep; what became of all they said |
-//! | `person` | one person: a messenger on an encrypted disk, and a line to the relay |
+//! | `story`, `script` | what happens, in order; what is said |
+//! | `talk` | devices that carry, read, and sleep |
+//! | `ledger` | what was said, and what became of it |
+//! | `healing` | how far the post-quantum ratchet has come |
+//! | `who`, `device` | one device: a messenger on an encrypted disk, and a line to the relay |
 //! | `file` | a file in pieces |
 //! | `clock` | a clock that the story moves on |
 //! | `line`, `../relay` | the client's end of the relay's protocol; the relay |
@@ -20,15 +22,19 @@
 //! | `transcript` | what is printed |
 
 mod clock;
+mod device;
 mod file;
+mod healing;
+mod ledger;
 mod line;
 mod mischief;
-mod person;
 #[path = "../relay/mod.rs"]
 mod relay;
+mod script;
 mod story;
 mod talk;
 mod transcript;
+mod who;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -41,9 +47,9 @@ use file::Document;
 const USAGE: &str = "\
 usage: dm [FILE]
 
-Alice and Bob talk over a bad network. Alice sends Bob FILE (at most 64 MiB), or
-this crate's README.md. Exit code: 0 if everything arrived, 1 if not, 2 if FILE
-cannot be sent.";
+Alice and Bob talk over a bad network, Bob soon on two devices. Alice sends Bob FILE
+(at most 64 MiB), or this crate's README.md. Exit code: 0 if everything arrived, 1 if
+not, 2 if FILE cannot be sent.";
 
 /// What the command line asks for.
 enum Wish {

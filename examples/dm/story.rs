@@ -3,55 +3,30 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use subrosa::UserId;
+use subrosa::{LinkCode, UserId};
 
 use crate::clock::StoryClock;
-use crate::file::{Document, digest};
+use crate::device::{Home, Result};
+use crate::file::{Document, Pieces, digest};
+use crate::healing::Healing;
+use crate::ledger::Outcome;
 use crate::mischief::Mischief;
-use crate::person::{Home, Result};
 use crate::relay;
-use crate::talk::{Outcome, Talk, Who};
+use crate::script::{BURSTS, FIRST, LEGEND, ON_TWO_DEVICES, TURNS};
+use crate::talk::Talk;
 use crate::transcript::{Tally, Transcript};
+use crate::who::Who;
 
 /// The network's mischief is the same in every run.
-const SEED: u64 = 29;
+const SEED: u64 = 30;
 
 /// How many pieces are sent before Bob looks for them.
 const BURST: usize = 64;
 
-const LEGEND: [&str; 3] = [
-    "On the right is all that it sees: mailbox, size, first 8 bytes; behind it what the network",
-    "does to them. A line with -- is what the messengers say by themselves: receipts, questions",
-    "for what is missing, messages sent again.",
-];
-
-const FIRST: [&str; 4] = [
-    "Hi Bob, it's Alice. You gave me your card on the train.",
-    "You seem to be offline. I'll just write on.",
-    "The photos are developed; some are good!",
-    "I'll send you my notes later, they are long.",
-];
-
-const TURNS: [(Who, &str); 6] = [
-    (Who::Bob, "Alice! I was in the tunnel. Which photos?"),
-    (Who::Alice, "The ones from the bridge, at night."),
-    (Who::Bob, "Don't tell anyone who stands in the second one."),
-    (Who::Alice, "Nobody can read this but us. That's the point."),
-    (Who::Bob, "And the relay?"),
-    (Who::Alice, "It sees a box with a number on it, and noise inside."),
-];
-
-const BURSTS: [(Who, &str); 9] = [
-    (Who::Alice, "Okay, the plan:"),
-    (Who::Alice, "1. you take the early train"),
-    (Who::Alice, "2. I bring the camera"),
-    (Who::Bob, "I had an idea while you were typing"),
-    (Who::Alice, "3. we meet at the kiosk"),
-    (Who::Bob, "what about the ferry instead?"),
-    (Who::Alice, "4. nobody says a word about the cake"),
-    (Who::Bob, "it leaves at nine"),
-    (Who::Bob, "wait, which cake?"),
-];
+/// How many lines somebody writes before the other does, until all is healed, and how
+/// often at most.
+const LINES: usize = 6;
+const MAX_TURNS: usize = 400;
 
 /// A talk in progress, and what is sent in it.
 struct Story<'a> {
@@ -64,14 +39,21 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
     let (mischief, seen) = Mischief::new(SEED);
     let relay = relay::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), mischief)?;
     let clock = StoryClock::start();
-    let home = |name: &str| -> Result<Home> {
-        let (user, disk, clock) = (UserId::new(name)?, folder.join(name), clock.clone());
-        Ok(Home { user, disk, key: rand::random(), clock, relay })
+    let home = |who: Who, disk: &str, linked_as| -> Result<Home> {
+        let (user, disk, clock) = (UserId::new(who.user())?, folder.join(disk), clock.clone());
+        Ok(Home { user, linked_as, disk, key: rand::random(), clock, relay })
     };
-    let mut talk = Talk::new([home("alice")?, home("bob")?], Transcript::new(seen))?;
-    let mailboxes = [talk.person(Who::Alice)?.mailbox(), talk.person(Who::Bob)?.mailbox()];
+    let homes = [
+        home(Who::Alice, "alice", None)?,
+        home(Who::Phone, "phone", None)?,
+        home(Who::Laptop, "laptop", Some("Bob's laptop"))?,
+    ];
+    let mut talk = Talk::new(homes, Transcript::new(seen));
+    talk.start(Who::Alice)?;
+    talk.start(Who::Phone)?;
+    let mailboxes = [talk.mailbox(Who::Alice)?, talk.mailbox(Who::Phone)?];
     talk.transcript.say(&format!(
-        "A relay on {relay}. Alice reads mailbox {}, Bob reads {}.",
+        "A relay on {relay}. Alice reads mailbox {}, Bob's phone reads {}.",
         mailboxes[0], mailboxes[1]
     ))?;
     LEGEND.iter().try_for_each(|line| talk.transcript.say(line))?;
@@ -80,14 +62,22 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
     story.bob_comes_online()?;
     story.conversation()?;
     story.restart()?;
+    story.laptop()?;
+    story.two_devices()?;
+    story.healing()?;
     story.file()?;
     story.end()
 }
 
 impl Story<'_> {
+    /// A line of somebody who does something else than to write.
+    fn tells(&self, who: Who, what: &str) -> Result<()> {
+        Ok(self.talk.transcript.say(&format!("{who:<12} {what}"))?)
+    }
+
     fn first_messages(&mut self) -> Result<()> {
         self.talk.transcript.heading("Bob publishes his prekeys and goes offline")?;
-        self.talk.carry(Who::Bob)?;
+        self.talk.carry(Who::Phone)?;
         for text in FIRST {
             self.talk.say(Who::Alice, text)?;
         }
@@ -96,28 +86,31 @@ impl Story<'_> {
 
     fn bob_comes_online(&mut self) -> Result<()> {
         self.talk.transcript.heading("Bob comes online")?;
-        self.talk.read(Who::Bob)?;
-        self.talk.accept(Who::Bob)?;
-        self.talk.transcript.say("Bob   accepts: only now does anything go back to her")?;
+        self.talk.read(Who::Phone)?;
+        self.talk.messenger(Who::Phone)?.accept(&UserId::new("alice")?)?;
+        self.tells(Who::Phone, "accepts: only now does anything go back to her")?;
         self.talk.settle()?;
-        let numbers = [self.talk.safety_number(Who::Alice)?, self.talk.safety_number(Who::Bob)?];
-        for (who, number) in Who::BOTH.into_iter().zip(&numbers) {
-            self.talk.transcript.say(&format!("{:<5} safety number {number}", who.name()))?;
+        let mut numbers = Vec::new();
+        for who in [Who::Alice, Who::Phone] {
+            let number = self.talk.safety_number(who)?;
+            self.tells(who, &format!("safety number {number}"))?;
+            numbers.push(number);
         }
         if numbers[0] != numbers[1] {
             return Err("the safety numbers are NOT the same".into());
         }
-        for (who, number) in Who::BOTH.into_iter().zip(&numbers) {
-            self.talk.mark_verified(who, number)?;
+        for (who, number) in [Who::Alice, Who::Phone].into_iter().zip(&numbers) {
+            let other = UserId::new(who.other_user())?;
+            self.talk.messenger(who)?.mark_verified(&other, number)?;
         }
-        Ok(self.talk.transcript.say("Both  compare them: the same")?)
+        Ok(self.talk.transcript.say("Both         compare them: the same")?)
     }
 
     fn conversation(&mut self) -> Result<()> {
         self.talk.transcript.heading("They talk in turns")?;
         for (who, text) in TURNS {
             self.talk.say(who, text)?;
-            self.talk.read(who.other())?;
+            self.talk.read(if who == Who::Alice { Who::Phone } else { Who::Alice })?;
         }
         self.talk.transcript.heading("They talk at the same time")?;
         for (who, text) in BURSTS {
@@ -128,18 +121,103 @@ impl Story<'_> {
 
     fn restart(&mut self) -> Result<()> {
         self.talk.transcript.heading("Bob's battery dies")?;
-        self.talk.write(Who::Bob, &["My battery is at one perc".to_owned()], "")?;
-        self.talk.kill(Who::Bob);
-        self.talk
-            .transcript
-            .say("Bob   has just pressed send: it is on his disk, not on its way")?;
+        self.talk.write(Who::Phone, &["My battery is at one perc".to_owned()], "")?;
+        self.talk.kill(Who::Phone);
+        self.tells(Who::Phone, "has just taken what he wrote: on its disk, not on its way")?;
         self.talk.say(Who::Alice, "Bob? Are you there?")?;
         self.talk.say(Who::Alice, "I'm sending you the notes now.")?;
-        self.talk.restart(Who::Bob)?;
-        self.talk.transcript.say("Bob   starts again, from what is on his disk")?;
+        self.talk.start(Who::Phone)?;
+        self.tells(Who::Phone, "starts again, from what is on its disk")?;
         self.talk.settle()?;
-        self.talk.say(Who::Bob, "Back again, and I still have everything.")?;
+        self.talk.say(Who::Phone, "Back again, and I still have everything.")?;
         self.talk.settle()
+    }
+
+    /// Bob's laptop is linked to his account, and knows Alice.
+    fn laptop(&mut self) -> Result<()> {
+        self.talk.transcript.heading("Bob links his laptop")?;
+        self.talk.start(Who::Laptop)?;
+        let mailbox = self.talk.mailbox(Who::Laptop)?;
+        let shown = self.talk.device(Who::Laptop)?.code()?;
+        // As a QR code, before the phone's camera.
+        let read = LinkCode::parse(shown.as_bytes()).ok_or("the camera reads no link code")?;
+        let digits = [shown.short(), read.short()];
+        let text = format!("shows a QR code, and below it {}; reads {mailbox}", digits[0]);
+        self.tells(Who::Laptop, &text)?;
+        let text = format!("has read it, and shows {}", digits[1]);
+        self.tells(Who::Phone, &text)?;
+        if digits[0] != digits[1] {
+            return Err("the link codes are NOT the same".into());
+        }
+        self.talk.transcript.say("Bob          compares them: the same, so he confirms")?;
+        self.talk.link(&read)?;
+        let alice = UserId::new("alice")?;
+        self.talk
+            .settle_until(|talk| Ok(talk.messenger(Who::Laptop)?.contact(&alice)?.verified))?;
+        let numbers = [self.talk.safety_number(Who::Alice)?, self.talk.safety_number(Who::Laptop)?];
+        self.tells(Who::Laptop, &format!("safety number {}", numbers[1]))?;
+        if numbers[0] != numbers[1] {
+            return Err("the safety numbers are NOT the same".into());
+        }
+        Ok(self
+            .talk
+            .transcript
+            .say("             the same as Alice's: the phone has vouched for it")?)
+    }
+
+    fn two_devices(&mut self) -> Result<()> {
+        self.talk.transcript.heading("Bob writes and reads on both")?;
+        for (who, text) in ON_TWO_DEVICES {
+            self.talk.say(who, text)?;
+            self.talk.settle()?;
+        }
+        match self.talk.knows_laptop(Who::Alice) {
+            true => Ok(()),
+            false => Err("Alice was NOT told of Bob's laptop".into()),
+        }
+    }
+
+    /// They write until somebody who has copied the phone, and only listens, is out: until
+    /// it has healed with both devices that it talks to.
+    fn healing(&mut self) -> Result<()> {
+        self.talk
+            .transcript
+            .heading("Somebody copies Bob's phone, with its keys, and listens on")?;
+        let mut begun = Vec::new();
+        for with in Who::Phone.others() {
+            begun.push(Healing::begin([Who::Phone, with], &mut self.talk)?);
+        }
+        self.talk.transcript.details = false;
+        self.talk.transcript.begin_progress();
+        let mut written = 0;
+        for who in Who::ALL.into_iter().cycle().take(MAX_TURNS) {
+            let lines: Vec<_> = (1..=LINES).map(|n| format!("line {}", written + n)).collect();
+            written += LINES;
+            self.talk.write(who, &lines, "")?;
+            self.talk.carry(who)?;
+            for other in who.others() {
+                self.talk.read(other)?;
+                self.talk.carry(other)?;
+            }
+            for healing in begun.iter_mut().filter(|healing| !healing.is_healed()) {
+                if let Some(news) = healing.look(&mut self.talk)? {
+                    self.talk.transcript.progress(&news)?;
+                }
+            }
+            if begun.iter().all(Healing::is_healed) {
+                break;
+            }
+        }
+        if !begun.iter().all(Healing::is_healed) {
+            return Err("the post-quantum ratchet did NOT heal".into());
+        }
+        self.talk.settle()?;
+        self.talk.transcript.details = true;
+        self.talk.transcript.say(&format!(
+            "  **  With line {written} the post-quantum ratchet has healed: whoever listens reads \
+             nothing more,"
+        ))?;
+        Ok(self.talk.transcript.say("      not even with a quantum computer.")?)
     }
 
     fn file(&mut self) -> Result<()> {
@@ -158,49 +236,67 @@ impl Story<'_> {
             let quarter = sent * 4 / count;
             sent += burst.len();
             if sent * 4 / count > quarter {
-                let text = format!("Bob   has {} of {count} pieces", self.talk.pieces.len());
+                let [phones, laptops] =
+                    Who::BOBS.map(|who| self.pieces(who).map_or(0, Pieces::len));
+                let text =
+                    format!("Bob has {phones} of {count} on the phone, {laptops} on the laptop");
                 self.talk.transcript.progress(&text)?;
             }
         }
         self.talk.transcript.details = true;
-        let same = if self.same_file() { "the same file" } else { "ANOTHER FILE" };
-        Ok(self.talk.transcript.say(&format!("Bob   put them together: {same}, byte for byte"))?)
+        for who in Who::BOBS {
+            let same = if self.same_file(who) { "the same file" } else { "ANOTHER FILE" };
+            self.tells(who, &format!("puts them together: {same}, byte for byte"))?;
+        }
+        Ok(())
     }
 
-    fn same_file(&self) -> bool {
-        self.talk.pieces.bytes().as_ref() == Some(&self.document.bytes)
+    fn pieces(&self, who: Who) -> Option<&Pieces> {
+        self.talk.pieces(who)
+    }
+
+    fn same_file(&self, who: Who) -> bool {
+        self.pieces(who).and_then(Pieces::bytes).as_ref() == Some(&self.document.bytes)
     }
 
     /// Sums up.
     fn end(&mut self) -> Result<bool> {
         self.talk.transcript.heading("The end: the last receipts come in")?;
         self.talk.settle_all()?;
-        let Outcome { said, once, confirmed, expired, alarms } = self.talk.outcome();
+        let Outcome { said, due, once, confirmed, expired } = self.talk.ledger.outcome();
         let Tally { messages, quiet, lost, twice, overtakes, held, altered, .. } =
             self.talk.transcript.total;
         let Tally { duplicates, unreadable, .. } = self.talk.transcript.total;
-        let received = self.talk.pieces.bytes().unwrap_or_default();
-        let (sent, received) = (self.document.digest(), digest(&received));
         self.talk.transcript.say(&format!(
-            "{messages} envelopes with messages, {quiet} with receipts and repair; {lost} lost, \
-             {twice} duplicated, {overtakes} reordered, {held} delayed, {altered} altered on the \
-             way; {duplicates} duplicates and {unreadable} damaged ones dropped"
+            "{messages} envelopes with messages, {quiet} with receipts, copies and repair; {lost} \
+             lost, {twice} duplicated, {overtakes} reordered, {held} delayed, {altered} altered on \
+             the way; {duplicates} duplicates and {unreadable} damaged ones dropped"
         ))?;
+        let sent = self.document.digest();
+        for who in Who::BOBS {
+            let received = self.pieces(who).and_then(Pieces::bytes).unwrap_or_default();
+            self.tells(
+                who,
+                &format!(
+                    "file of {} bytes, SHA-256 {} ({}...)",
+                    received.len(),
+                    if sent == digest(&received) { "equal" } else { "NOT equal" },
+                    &sent[..16],
+                ),
+            )?;
+        }
         self.talk.transcript.say(&format!(
-            "file of {} bytes, SHA-256 {} ({}...)",
-            self.document.bytes.len(),
-            if sent == received { "equal" } else { "NOT equal" },
-            &sent[..16],
-        ))?;
-        self.talk.transcript.say(&format!(
-            "{said} messages were written: {once} were read exactly once, {confirmed} confirmed"
+            "{said} messages were written, {due} copies of them to be shown: {once} were shown \
+             exactly once, {confirmed} messages confirmed"
         ))?;
         if expired > 0 {
             let text = format!("(of {expired} every receipt was lost, though they were read)");
             self.talk.transcript.say(&text)?;
         }
-        let complete =
-            once == said && confirmed + expired == said && alarms == 0 && self.same_file();
+        let complete = once == due
+            && confirmed + expired == said
+            && self.talk.alarms == 0
+            && Who::BOBS.into_iter().all(|who| self.same_file(who));
         if !complete {
             self.talk.transcript.say("NOT everything arrived as it should.")?;
         }

@@ -1,18 +1,21 @@
-//! How two people talk over a bad network: each carries, receives, and sleeps until its
+//! How people talk over a bad network: each device carries, receives, and sleeps until its
 //! messenger has something to do.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sha2::{Digest, Sha256};
 use subrosa::identity::SafetyNumber;
 use subrosa::{
-    Action, Clock, EventKind, FailReason, Message, MessageId, Status, Timestamp, Urgency, UserId,
+    Address, Clock, Conversation, DeviceId, EventKind, FailReason, LinkCode, Message, Messenger,
+    Status, Timestamp, Urgency, UserId,
 };
 
 use crate::clock::StoryClock;
+use crate::device::{Carried, Device, Home, Result};
 use crate::file::Pieces;
-use crate::person::{Home, Person, Result};
+use crate::ledger::Ledger;
+use crate::relay::protocol::Mailbox;
 use crate::transcript::Transcript;
+use crate::who::Who;
 
 /// So many rounds in which nothing moves show that nothing is held back any more.
 const IDLE_ROUNDS: usize = 4;
@@ -20,125 +23,98 @@ const IDLE_ROUNDS: usize = 4;
 /// The most rounds of an exchange.
 const MAX_ROUNDS: usize = 10_000;
 
-/// The most that both sleep: at most an hour each time, so a month in all.
-const MAX_SLEEPS: usize = 24 * 31;
+/// The most that all sleep: each of the three wakes up once an hour, so a month in all.
+const MAX_SLEEPS: usize = 3 * 24 * 31;
 
-/// One of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Who {
-    Alice,
-    Bob,
-}
+/// How often a code is read at most.
+const MAX_OFFERS: usize = 20;
 
-impl Who {
-    /// Both.
-    pub(crate) const BOTH: [Self; 2] = [Self::Alice, Self::Bob];
-
-    /// The other one.
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Alice => Self::Bob,
-            Self::Bob => Self::Alice,
-        }
-    }
-
-    /// The name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Alice => "Alice",
-            Self::Bob => "Bob",
-        }
-    }
-}
-
-/// Something that was said, and what became of it.
-struct Said {
-    digest: [u8; 32],
-    /// How often the other side's app was told, with just these words.
-    told: usize,
-    /// The sender's app was told that it arrived.
-    confirmed: bool,
-    /// The sender's app was told that for weeks there was no receipt.
-    expired: bool,
-}
-
-/// Two people and the transcript of what they do.
+/// The devices, and the transcript of what people do on them.
 pub(crate) struct Talk {
     pub(crate) transcript: Transcript,
-    homes: Vec<Home>,
-    /// Alice, then Bob; nothing while a process does not run.
-    people: [Option<Person>; 2],
+    homes: [Home; 3],
+    /// Nothing while a process does not run.
+    devices: [Option<Device>; 3],
+    addresses: BTreeMap<Address, Who>,
     clock: StoryClock,
-    said: BTreeMap<MessageId, Said>,
-    /// What stands on the left when the next message is carried.
-    to_carry: [VecDeque<String>; 2],
-    /// What Bob has of the file.
-    pub(crate) pieces: Pieces,
+    pub(crate) ledger: Ledger,
+    /// What stands on the left when the next message is carried, from one to another.
+    labels: BTreeMap<(Who, Who), VecDeque<String>>,
+    /// Whose app was told of Bob's laptop.
+    informed: BTreeSet<Who>,
+    /// What Bob's devices have of the file.
+    pieces: BTreeMap<Who, Pieces>,
     /// Events that must not happen, and messages that nobody wrote.
-    alarms: usize,
-}
-
-/// What is to be true in the end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Outcome {
-    pub(crate) said: usize,
-    pub(crate) once: usize,
-    pub(crate) confirmed: usize,
-    pub(crate) expired: usize,
     pub(crate) alarms: usize,
 }
 
 impl Talk {
-    /// Two people who have not talked yet: Alice's home, then Bob's.
-    pub(crate) fn new(homes: [Home; 2], transcript: Transcript) -> Result<Self> {
-        let people = [Some(Person::open(&homes[0])?), Some(Person::open(&homes[1])?)];
-        Ok(Self {
+    /// Devices that do not run yet: Alice's home, those of Bob's phone and laptop.
+    pub(crate) fn new(homes: [Home; 3], transcript: Transcript) -> Self {
+        Self {
             transcript,
-            people,
+            devices: [None, None, None],
+            addresses: BTreeMap::new(),
             clock: homes[0].clock.clone(),
-            homes: homes.into(),
-            said: BTreeMap::new(),
-            to_carry: Default::default(),
-            pieces: Pieces::default(),
+            homes,
+            ledger: Ledger::default(),
+            labels: BTreeMap::new(),
+            informed: BTreeSet::new(),
+            pieces: BTreeMap::new(),
             alarms: 0,
-        })
+        }
     }
 
-    fn user(&self, who: Who) -> UserId {
-        self.homes[who as usize].user.clone()
-    }
-
-    /// One of the two.
-    pub(crate) fn person(&mut self, who: Who) -> Result<&mut Person> {
-        let asleep = || format!("{} is not running", who.name());
-        Ok(self.people[who as usize].as_mut().ok_or_else(asleep)?)
-    }
-
-    /// Ends a person's process, with all that it has in memory.
-    pub(crate) fn kill(&mut self, who: Who) {
-        self.people[who as usize] = None;
-    }
-
-    /// Starts it again, from what is on the disk.
-    pub(crate) fn restart(&mut self, who: Who) -> Result<()> {
-        self.people[who as usize] = Some(Person::open(&self.homes[who as usize])?);
+    /// Starts a device's process, from what is on its disk.
+    pub(crate) fn start(&mut self, who: Who) -> Result<()> {
+        let device = Device::open(&self.homes[who as usize])?;
+        self.addresses.insert(device.address().clone(), who);
+        self.devices[who as usize] = Some(device);
         Ok(())
     }
 
-    /// Says something, which is saved, but does not leave yet.
+    /// Ends it, with all that it has in memory.
+    pub(crate) fn kill(&mut self, who: Who) {
+        self.devices[who as usize] = None;
+    }
+
+    /// One of the devices.
+    pub(crate) fn device(&mut self, who: Who) -> Result<&mut Device> {
+        let device = self.devices[who as usize].as_mut();
+        Ok(device.ok_or_else(|| format!("{who} is not running"))?)
+    }
+
+    pub(crate) fn messenger(&mut self, who: Who) -> Result<&mut Messenger> {
+        self.device(who)?.messenger()
+    }
+
+    /// The mailbox that a device reads.
+    pub(crate) fn mailbox(&mut self, who: Who) -> Result<Mailbox> {
+        Ok(Mailbox::of(self.device(who)?.address()))
+    }
+
+    fn who(&self, address: &Address) -> Result<Who> {
+        Ok(*self.addresses.get(address).ok_or("a device that nobody has")?)
+    }
+
+    /// Where something is to be shown that is written on this device: on all others that it
+    /// knows.
+    fn audience(&self, author: Who) -> Vec<Who> {
+        let known = |who: &Who| *who != Who::Laptop || self.informed.contains(&author);
+        author.others().filter(known).collect()
+    }
+
+    /// Says several things, which are saved, but do not leave yet.
     pub(crate) fn write(&mut self, who: Who, texts: &[String], label: &str) -> Result<()> {
-        let to = self.user(who.other());
-        let ids = self.person(who)?.say(&to, texts)?;
+        let to = UserId::new(who.other_user())?;
+        let ids = self.device(who)?.say(&to, texts)?;
+        let audience = self.audience(who);
         for (id, text) in ids.into_iter().zip(texts) {
-            let said = Said {
-                digest: Sha256::digest(text).into(),
-                told: 0,
-                confirmed: false,
-                expired: false,
-            };
-            self.said.insert(id, said);
+            self.ledger.said(id, who, text, &audience);
             let label = if label.is_empty() { text } else { label };
-            self.to_carry[who as usize].push_back(format!("{:<5} {label}", who.name()));
+            for to in audience.iter().filter(|to| to.user() != who.user()) {
+                self.labels.entry((who, *to)).or_default().push_back(label.to_owned());
+            }
         }
         Ok(())
     }
@@ -151,87 +127,108 @@ impl Talk {
 
     /// Carries what there is; says how much.
     pub(crate) fn carry(&mut self, who: Who) -> Result<usize> {
-        let Some(person) = self.people[who as usize].as_mut() else { return Ok(0) };
-        let (transcript, labels) = (&mut self.transcript, &mut self.to_carry[who as usize]);
-        let (mut carried, name) = (0, who.name());
-        person.carry(|action| {
-            carried += 1;
-            match action {
-                Action::Publish { .. } => {
-                    transcript.detail(&format!("{name:<5} publishes a device list and prekeys"))?;
+        let Self { devices, addresses, labels, transcript, .. } = self;
+        let Some(device) = devices[who as usize].as_mut() else { return Ok(0) };
+        let mut count = 0;
+        device.carry(|carried| {
+            count += 1;
+            match carried {
+                Carried::Publication => {
+                    transcript.detail(&format!("{who:<12} publishes a device list and prekeys"))?;
                 }
-                Action::Fetch { user } => transcript.detail(&format!(
-                    "{name:<5} asks for the bundle of {user}, and checks every signature in it"
+                Carried::Question(user) => transcript.detail(&format!(
+                    "{who:<12} asks for the bundle of {user}, and checks every signature in it"
                 ))?,
-                Action::Deliver { urgency: Urgency::Alert, .. } => {
-                    transcript.message(&labels.pop_front().unwrap_or_default())?;
-                }
-                Action::Deliver { urgency: Urgency::Quiet, .. } => {
-                    transcript.quiet(&format!("{name:<5} --"))?;
+                Carried::Envelope { to, urgency } => {
+                    let to = *addresses.get(to).ok_or("a mailbox that nobody has")?;
+                    if urgency == Urgency::Quiet {
+                        transcript.quiet(&format!("{who:<12} -- to {to}"))?;
+                        return Ok(());
+                    }
+                    let label = labels.get_mut(&(who, to)).and_then(VecDeque::pop_front);
+                    let label = label.unwrap_or_default();
+                    match to {
+                        Who::Laptop => transcript.message(&format!("  to laptop  {label}"))?,
+                        _ => transcript.message(&format!("{who:<12} {label}"))?,
+                    }
                 }
             }
             Ok(())
         })?;
-        Ok(carried)
+        Ok(count)
     }
 
     /// Reads the mailbox; says how many envelopes were in it.
     pub(crate) fn read(&mut self, who: Who) -> Result<usize> {
-        let Some(person) = self.people[who as usize].as_mut() else { return Ok(0) };
-        let mail = person.receive()?;
+        let Some(device) = self.devices[who as usize].as_mut() else { return Ok(0) };
+        let mail = device.receive()?;
         self.transcript.dropped(mail.duplicates, mail.unreadable);
         self.look(who)?;
         Ok(mail.came)
     }
 
-    /// Takes in what a person's app is told.
+    /// Takes in what a device's app is told.
     fn look(&mut self, who: Who) -> Result<()> {
-        for event in self.person(who)?.events()? {
-            match event {
-                EventKind::Message(message) => self.hear(who, &message, "reads")?,
-                EventKind::Request(message) => self.hear(who, &message, "has a request:")?,
-                EventKind::Status { status: Status::Sent | Status::Read(_), .. } => {}
-                EventKind::Status { message, status, .. } => {
-                    let said = self.said.get_mut(&message).ok_or("a status of nothing")?;
-                    match status {
-                        Status::Delivered(_) => said.confirmed = true,
-                        Status::Failed(_, FailReason::Expired) => said.expired = true,
-                        other => {
-                            self.alarms += 1;
-                            self.transcript.say(&format!("  !!  {}: {other:?}", who.name()))?;
-                        }
-                    }
+        for event in self.device(who)?.events()? {
+            let genuine = match &event {
+                EventKind::Message(message) => self.hear(who, message, "reads")?,
+                EventKind::Request(message) => self.hear(who, message, "has a request:")?,
+                EventKind::OwnMessage(message) => self.hear(who, message, "shows as his own:")?,
+                EventKind::Status { status: Status::Sent | Status::Read(_), .. } => true,
+                EventKind::Status { message, status: Status::Delivered(_), .. } => {
+                    self.ledger.confirmed(*message, who)
                 }
-                other => {
-                    self.alarms += 1;
-                    self.transcript.say(&format!("  !!  {}: {other:?}", who.name()))?;
+                EventKind::Status {
+                    message,
+                    status: Status::Failed(_, FailReason::Expired),
+                    ..
+                } => self.ledger.expired(*message, who),
+                EventKind::DevicesChanged { user, added, removed } => {
+                    self.hear_of_laptop(who, user, added)? && removed.is_empty()
                 }
+                EventKind::NoBackup => {
+                    let text = format!("      {who} is reminded to make a backup");
+                    self.transcript.detail(&text)?;
+                    true
+                }
+                _ => false,
+            };
+            if !genuine {
+                self.alarms += 1;
+                self.transcript.say(&format!("  !!  {who}: {event:?}"))?;
             }
         }
         Ok(())
     }
 
-    fn hear(&mut self, who: Who, message: &Message, does: &str) -> Result<()> {
+    /// A device shows a message; whether it should.
+    fn hear(&mut self, who: Who, message: &Message, does: &str) -> Result<bool> {
+        let by = self.who(&message.device)?;
         let text = message.content.as_text().unwrap_or_default();
-        let genuine = message.from == self.user(who.other());
-        match self.said.get_mut(&message.id) {
-            Some(said) if genuine && said.digest == <[u8; 32]>::from(Sha256::digest(text)) => {
-                said.told += 1;
-            }
-            _ => self.alarms += 1,
+        let to = if by.user() == who.user() { by.other_user() } else { by.user() };
+        let genuine = message.conversation == Conversation::User(UserId::new(to)?)
+            && self.ledger.shown(message.id, by, text, who);
+        if who == Who::Alice || !self.pieces.entry(who).or_default().add(text) {
+            self.transcript.detail(&format!("      {who} {does} {text}"))?;
         }
-        if who == Who::Bob && self.pieces.add(text) {
-            return Ok(());
-        }
-        Ok(self.transcript.detail(&format!("      {} {does} {text}", who.name()))?)
+        Ok(genuine)
     }
 
-    /// Both carry and read until nothing moves, and nothing is held back on the way.
+    /// A device is told of another one of Bob's; whether it is the laptop.
+    fn hear_of_laptop(&mut self, who: Who, user: &UserId, added: &[DeviceId]) -> Result<bool> {
+        let [device] = *added else { return Ok(false) };
+        let address = Address { user: user.clone(), device };
+        self.informed.insert(who);
+        self.transcript.say(&format!("      {who} sees the laptop on Bob's list of devices"))?;
+        Ok(self.addresses.get(&address) == Some(&Who::Laptop))
+    }
+
+    /// All carry and read until nothing moves, and nothing is held back on the way.
     fn exchange(&mut self) -> Result<()> {
         let mut idle = 0;
         for _ in 0..MAX_ROUNDS {
             let mut moved = 0;
-            for who in Who::BOTH {
+            for who in Who::ALL {
                 moved += self.carry(who)? + self.read(who)?;
             }
             idle = if moved == 0 { idle + 1 } else { 0 };
@@ -242,22 +239,23 @@ impl Talk {
         Err("they never come to rest".into())
     }
 
-    /// Goes on until all that was said was read: what is lost on the way, the messengers
+    /// Goes on until all that was said is shown: what is lost on the way, the messengers
     /// repair when it is time.
     pub(crate) fn settle(&mut self) -> Result<()> {
-        self.settle_until(|said| said.told > 0)
+        self.settle_until(|talk| Ok(talk.ledger.is_shown()))
     }
 
     /// Goes on until everybody also knows that it was.
     pub(crate) fn settle_all(&mut self) -> Result<()> {
-        self.settle_until(|said| said.told > 0 && (said.confirmed || said.expired))
+        self.settle_until(|talk| Ok(talk.ledger.is_settled()))
     }
 
-    fn settle_until(&mut self, done: impl Fn(&Said) -> bool) -> Result<()> {
+    /// Goes on until something is so.
+    pub(crate) fn settle_until(&mut self, done: impl Fn(&mut Self) -> Result<bool>) -> Result<()> {
         let begun = self.clock.now();
         for _ in 0..MAX_SLEEPS {
             self.exchange()?;
-            if self.said.values().all(&done) {
+            if done(self)? {
                 let slept = self.clock.now().since(begun).as_secs() / 60;
                 return match slept {
                     0 => Ok(()),
@@ -273,42 +271,51 @@ impl Talk {
         Err("the network is too bad: not everything arrived within a month".into())
     }
 
-    /// Both sleep until one of them wakes up by itself.
+    /// All sleep until one of them wakes up by itself.
     fn sleep(&self) {
-        let wakes = self.people.iter().flatten().map(Person::wakes_at);
+        let wakes = self.devices.iter().flatten().filter_map(Device::wakes_at);
         // A wake-up that is past already is now.
         let soon = Timestamp::from_millis(self.clock.now().as_millis() + 1000);
         self.clock.move_to(wakes.min().unwrap_or(soon).max(soon));
     }
 
-    /// This person says yes to the other's request.
-    pub(crate) fn accept(&mut self, who: Who) -> Result<()> {
-        let other = self.user(who.other());
-        Ok(self.person(who)?.messenger.accept(&other)?)
+    /// The phone offers the device that shows this code to be listed, until both say that
+    /// it is. What is lost of this is not sent again by itself: Bob reads the code again.
+    pub(crate) fn link(&mut self, code: &LinkCode) -> Result<()> {
+        for offer in 0..MAX_OFFERS {
+            if offer > 0 {
+                let text = format!("{:<12} hears nothing, and reads the code again", Who::Phone);
+                self.transcript.say(&text)?;
+            }
+            self.messenger(Who::Phone)?.link_device(code)?;
+            self.exchange()?;
+            if Who::BOBS.iter().all(|who| self.informed.contains(who)) {
+                return Ok(());
+            }
+        }
+        Err("the network is too bad: the laptop is not linked".into())
     }
 
-    /// The number that this person compares with the other's.
+    /// Whether this device's app was told of Bob's laptop.
+    pub(crate) fn knows_laptop(&self, who: Who) -> bool {
+        self.informed.contains(&who)
+    }
+
+    /// The number that the user of this device compares with the other's.
     pub(crate) fn safety_number(&mut self, who: Who) -> Result<SafetyNumber> {
-        let other = self.user(who.other());
-        let number = self.person(who)?.messenger.safety_number(&other)?;
+        let other = UserId::new(who.other_user())?;
+        let number = self.messenger(who)?.safety_number(&other)?;
         Ok(number.ok_or("the other's key is not known yet")?)
     }
 
-    /// The person has compared it, and it was the same.
-    pub(crate) fn mark_verified(&mut self, who: Who, number: &SafetyNumber) -> Result<()> {
-        let other = self.user(who.other());
-        Ok(self.person(who)?.messenger.mark_verified(&other, number)?)
+    /// How many post-quantum epochs one of two devices has mixed in for the other.
+    pub(crate) fn epochs(&mut self, who: Who, with: Who) -> Result<u32> {
+        let with = self.device(with)?.address().clone();
+        Ok(self.messenger(who)?.epochs_mixed(&with)?)
     }
 
-    /// What became of all that was said.
-    pub(crate) fn outcome(&self) -> Outcome {
-        let count = |which: &dyn Fn(&&Said) -> bool| self.said.values().filter(which).count();
-        Outcome {
-            said: self.said.len(),
-            once: count(&|said| said.told == 1),
-            confirmed: count(&|said| said.confirmed),
-            expired: count(&|said| said.expired && !said.confirmed),
-            alarms: self.alarms,
-        }
+    /// What a device has of the file.
+    pub(crate) fn pieces(&self, who: Who) -> Option<&Pieces> {
+        self.pieces.get(&who)
     }
 }

@@ -355,6 +355,17 @@ impl Messenger {
         self.commit(|work| work.mark_verified(user, compared))
     }
 
+    /// How many post-quantum epochs the session with this device has mixed in; none without
+    /// a session. Whoever has copied this store, and listens on with a quantum computer, is
+    /// out when both sides have mixed in two more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: try again later.
+    pub fn epochs_mixed(&mut self, with: &Address) -> Result<u32, Error> {
+        self.read(|work| work.epochs_mixed(with))
+    }
+
     /// Offers the device that shows this code to be listed; when it agrees, it is on the
     /// list, gets all contacts, and the app is told
     /// [`DevicesChanged`](super::EventKind::DevicesChanged). Show

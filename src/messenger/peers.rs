@@ -12,7 +12,7 @@ use crate::crypto::SecretBytes;
 use crate::handshake::HandshakeId;
 use crate::identity::{DeviceList, View as ListView};
 use crate::session::{
-    Body, EncryptError, Numbers, Peer, PeerRow, RowKey, Sent, Tag, TagChange, Unsaved,
+    Body, EncryptError, Numbers, Peer, PeerRow, RowKey, Sent, Session, Tag, TagChange, Unsaved,
 };
 use crate::wire::MessageId;
 use crate::wire::stored::{self, SkippedKey};
@@ -73,6 +73,14 @@ impl Work<'_> {
     /// Puts a peer back into memory.
     pub(super) fn keep_peer(&mut self, peer: Peer) {
         self.cache.peers.insert(peer.address().clone(), peer);
+    }
+
+    /// How many post-quantum epochs are mixed into the session that sends to a device.
+    pub(super) fn epochs_mixed(&mut self, address: &Address) -> Result<u32, Error> {
+        let peer = self.peer(address)?;
+        let epochs = peer.sending_session().map_or(0, Session::epochs_mixed);
+        self.keep_peer(peer);
+        Ok(epochs)
     }
 
     /// Writes what a step changed, and gives what it was for.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use subrosa::store::MemoryStore;
 use subrosa::{
-    Consent, Content, Error, EventKind, Learned, Messenger, Options, Received, Status, UserId,
+    Address, Consent, Content, Error, EventKind, Learned, Messenger, Options, Received, Status,
+    UserId,
 };
 
 use crate::world::World;
@@ -106,6 +107,25 @@ fn both_write_first_and_settle_on_one_session() {
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(bob.texts(), ["one", "three"]);
     assert_eq!(alice.texts(), ["two", "four"]);
+}
+
+#[test]
+fn post_quantum_epochs_are_mixed_in_on_both_sides_as_they_talk() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let begun = alice.messenger.epochs_mixed(&bob.address()).unwrap();
+    for turn in 0..60 {
+        alice.say(&bob.user(), &format!("turn {turn}"));
+        world.settle(&mut [&mut alice, &mut bob]);
+        bob.say(&alice.user(), &format!("and {turn}"));
+        world.settle(&mut [&mut alice, &mut bob]);
+    }
+    alice.restart();
+    let alices = alice.messenger.epochs_mixed(&bob.address()).unwrap();
+    let bobs = bob.messenger.epochs_mixed(&alice.address()).unwrap();
+    assert!(alices >= begun + 2 && bobs.abs_diff(alices) <= 1, "{begun}, {alices}, {bobs}");
+    let nobody = Address { user: UserId::new("carol").unwrap(), ..bob.address() };
+    assert_eq!(alice.messenger.epochs_mixed(&nobody).unwrap(), 0);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! one app.
 
 mod bot;
+mod database;
 mod http_mailbox;
+mod linking;
 mod net;
 mod notification;
 mod server;

@@ -79,14 +79,16 @@ impl Net {
         Ok(answer)
     }
 
-    fn page(&self, mailbox: &Address) -> Result<Vec<(u64, Vec<u8>)>> {
+    /// What is in front in a mailbox.
+    pub(crate) fn page(&self, mailbox: &Address) -> Result<Vec<(u64, Vec<u8>)>> {
         self.request(|state| {
             let waiting = state.mailboxes.entry(mailbox.clone()).or_default();
             waiting.iter().take(PAGE).map(|(number, bytes)| (*number, bytes.clone())).collect()
         })
     }
 
-    fn delete(&self, mailbox: &Address, number: u64) -> Result<()> {
+    /// Deletes an envelope.
+    pub(crate) fn delete(&self, mailbox: &Address, number: u64) -> Result<()> {
         self.request(|state| {
             drop(state.mailboxes.entry(mailbox.clone()).or_default().remove(&number))
         })
