@@ -25,8 +25,11 @@ type Change = Option<Value>;
 struct Overlay {
     tables: [BTreeMap<Vec<u8>, Change>; COUNT],
     /// In a step of a batch: what the step found, its last change last.
-    found: Option<Vec<(Table, Vec<u8>, Option<Change>)>>,
+    found: Option<Vec<Found>>,
 }
+
+/// A row that a step changes, and its change before, if it had one.
+type Found = (Table, Vec<u8>, Option<Change>);
 
 impl Overlay {
     fn table(&self, table: Table) -> Option<&BTreeMap<Vec<u8>, Change>> {

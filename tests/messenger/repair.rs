@@ -94,7 +94,7 @@ fn two_sides_that_know_different_sessions_find_each_other_and_then_rest() {
     alice.hints = true;
     bob.hints = true;
     // Nothing that anybody waits for: no receipt will be missed.
-    alice.messenger.send(&bob.user(), Content::typing(Typing::Started)).unwrap();
+    alice.messenger.send(bob.user(), Content::typing(Typing::Started)).unwrap();
     world.pass(30 * DAY, &mut [&mut alice, &mut bob]);
     let carried = world.carried;
     world.pass(30 * DAY, &mut [&mut alice, &mut bob]);
