@@ -49,9 +49,6 @@ pub(super) const SCHEDULED: Table = Table(19);
 /// Devices that are being linked, by device id.
 pub(super) const LINKS: Table = Table(20);
 
-/// How many tables there are, with the unused number 0.
-pub(super) const COUNT: usize = 21;
-
 /// The key of what belongs to a user, with something behind it.
 pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {
     let mut key = length_prefixed(user);

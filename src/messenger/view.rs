@@ -4,13 +4,11 @@
 //! Nothing here reaches the store before [`View::commit`], and then all of it does.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Error;
-use super::table::COUNT;
 use crate::crypto::SecretBytes;
-use crate::store::{Changes, Commit, Revision, Store, StoreError, Table};
+use crate::store::{Changes, Commit, Revision, RowName, Store, StoreError, Table};
 
 /// How many rows one page of a scan has.
 const PAGE: usize = 128;
@@ -23,37 +21,29 @@ type Change = Option<Value>;
 /// Rows that were changed.
 #[derive(Default)]
 struct Overlay {
-    tables: [BTreeMap<Vec<u8>, Change>; COUNT],
-    /// In a step of a batch: what the step found, its last change last.
-    found: Option<Vec<Found>>,
+    rows: BTreeMap<RowName, Change>,
+    /// In a step of a batch: what became of the rows that it changes before, the newest
+    /// last.
+    before: Option<Vec<(RowName, Option<Change>)>>,
 }
 
-/// A row that a step changes, and its change before, if it had one.
-type Found = (Table, Vec<u8>, Option<Change>);
-
 impl Overlay {
-    fn table(&self, table: Table) -> Option<&BTreeMap<Vec<u8>, Change>> {
-        self.tables.get(usize::from(table.get()))
-    }
-
-    fn set(&mut self, table: Table, key: Vec<u8>, change: Change) {
-        let Some(rows) = self.tables.get_mut(usize::from(table.get())) else { return };
-        match &mut self.found {
-            None => drop(rows.insert(key, change)),
-            Some(found) => {
-                let before = rows.insert(key.clone(), change);
-                found.push((table, key, before));
+    fn set(&mut self, row: RowName, change: Change) {
+        match &mut self.before {
+            None => drop(self.rows.insert(row, change)),
+            Some(all) => {
+                let before = self.rows.insert(row.clone(), change);
+                all.push((row, before));
             }
         }
     }
 
     /// Takes back what the step changed.
     fn undo_step(&mut self) {
-        for (table, key, before) in self.found.take().into_iter().flatten().rev() {
-            let Some(rows) = self.tables.get_mut(usize::from(table.get())) else { continue };
+        for (row, before) in self.before.take().into_iter().flatten().rev() {
             match before {
-                Some(before) => rows.insert(key, before),
-                None => rows.remove(&key),
+                Some(before) => self.rows.insert(row, before),
+                None => self.rows.remove(&row),
             };
         }
     }
@@ -87,7 +77,7 @@ impl View {
     }
 
     pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, Error> {
-        if let Some(change) = self.overlay().table(table).and_then(|rows| rows.get(key)) {
+        if let Some(change) = self.overlay().rows.get(&RowName::new(table, key)) {
             return Ok(change.clone());
         }
         Ok(self.store.get(table, key)?.map(SecretBytes::new))
@@ -113,11 +103,11 @@ impl View {
     }
 
     pub(super) fn put(&self, table: Table, key: Vec<u8>, value: impl Into<Value>) {
-        self.overlay().set(table, key, Some(value.into()));
+        self.overlay().set(RowName::new(table, &key), Some(value.into()));
     }
 
     pub(super) fn delete(&self, table: Table, key: Vec<u8>) {
-        self.overlay().set(table, key, None);
+        self.overlay().set(RowName::new(table, &key), None);
     }
 
     /// The first `limit` rows from `from` on, in order.
@@ -128,10 +118,8 @@ impl View {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Value)>, Error> {
         let overlay = self.overlay();
-        let changed = overlay.table(table).into_iter();
-        let mut changed = changed
-            .flat_map(|rows| rows.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)))
-            .peekable();
+        let changed = overlay.rows.range(RowName::from_on(table, from));
+        let mut changed = changed.map(|(name, change)| (name.key(), change)).peekable();
         let mut page = self.store.scan(table, from, limit)?;
         if changed.peek().is_none() {
             let rows = page.into_iter().map(|row| (row.key, SecretBytes::new(row.value)));
@@ -145,14 +133,14 @@ impl View {
             let mut committed = page.into_iter().peekable();
             while rows.len() < limit && !(committed.peek().is_none() && next.is_some()) {
                 let first = [
-                    changed.peek().map(|(key, _)| key.as_slice()),
+                    changed.peek().map(|(key, _)| *key),
                     committed.peek().map(|row| row.key.as_slice()),
                 ];
                 let Some(key) = first.into_iter().flatten().min().map(<[u8]>::to_vec) else {
                     break;
                 };
                 let saved = committed.next_if(|row| row.key == key);
-                let value = match changed.next_if(|(changed, _)| **changed == key) {
+                let value = match changed.next_if(|(changed, _)| *changed == key) {
                     Some((_, change)) => change.clone(),
                     None => saved.map(|row| SecretBytes::new(row.value)),
                 };
@@ -193,12 +181,12 @@ impl View {
 
     /// A step of a batch begins.
     pub(super) fn begin_step(&self) {
-        self.overlay().found = Some(Vec::new());
+        self.overlay().before = Some(Vec::new());
     }
 
     /// What the step changed stays.
     pub(super) fn keep_step(&self) {
-        self.overlay().found = None;
+        self.overlay().before = None;
     }
 
     /// Forgets what the step changed.
@@ -220,18 +208,14 @@ impl View {
         expected: Revision,
         random: [u8; 16],
     ) -> Result<Option<Revision>, Error> {
-        let Overlay { tables, found: _ } = std::mem::take(&mut *self.overlay());
-        if tables.iter().all(BTreeMap::is_empty) {
+        let rows = std::mem::take(&mut *self.overlay()).rows;
+        if rows.is_empty() {
             // What was read may be of two revisions; then it counts for nothing.
             return Ok((self.store.revision()? == expected).then_some(expected));
         }
         let revision = expected.next(random);
         let mut changes = Changes::new(revision);
-        for (number, rows) in (0..).zip(tables) {
-            for (key, change) in rows {
-                changes.push(Table(number), key, change);
-            }
-        }
+        rows.into_iter().for_each(|(row, change)| changes.push(row, change));
         match self.store.commit(expected, &changes) {
             Ok(Commit::Done) => Ok(Some(revision)),
             Ok(Commit::Conflict) => Ok(None),

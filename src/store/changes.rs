@@ -2,20 +2,14 @@
 
 use std::fmt;
 
-use super::{Revision, Table};
+use super::{Revision, RowName, Table};
 use crate::crypto::SecretBytes;
 
 /// Rows to put and to delete, and the revision that the store has afterwards.
 pub struct Changes {
     revision: Revision,
-    writes: Vec<Owned>,
-}
-
-struct Owned {
-    table: Table,
-    key: Vec<u8>,
-    /// `None`: to be deleted.
-    value: Option<SecretBytes>,
+    /// A row without a value is to be deleted.
+    writes: Vec<(RowName, Option<SecretBytes>)>,
 }
 
 /// One row's change. No row is named twice in one [`Changes`].
@@ -46,8 +40,8 @@ impl Changes {
     }
 
     /// Adds a row's change: its new value, or its end.
-    pub(crate) fn push(&mut self, table: Table, key: Vec<u8>, value: Option<SecretBytes>) {
-        self.writes.push(Owned { table, key, value });
+    pub(crate) fn push(&mut self, row: RowName, value: Option<SecretBytes>) {
+        self.writes.push((row, value));
     }
 
     /// What [`Store::revision`](super::Store::revision) has to give from now on.
@@ -58,9 +52,12 @@ impl Changes {
 
     /// Every row's change, in any order.
     pub fn writes(&self) -> impl ExactSizeIterator<Item = Write<'_>> {
-        self.writes.iter().map(|Owned { table, key, value }| match value {
-            Some(value) => Write::Put { table: *table, key, value },
-            None => Write::Delete { table: *table, key },
+        self.writes.iter().map(|(row, value)| {
+            let (table, key) = (row.table(), row.key());
+            match value {
+                Some(value) => Write::Put { table, key, value },
+                None => Write::Delete { table, key },
+            }
         })
     }
 }

@@ -14,7 +14,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::{Changes, Commit, Revision, Row, Store, StoreError, Table};
+use super::{Changes, Commit, Revision, Row, RowName, Store, StoreError, Table};
 use crate::crypto::SecretBytes;
 
 /// Some bytes that are hard to sort, to cut and to quote.
@@ -75,7 +75,7 @@ pub(super) fn changes(from: Revision, writes: &[Change<'_>]) -> Changes {
     let mut changes = Changes::new(from.next(unique.to_be_bytes()));
     for (table, key, value) in writes {
         let value = value.map(|value| SecretBytes::new(value.to_vec()));
-        changes.push(*table, key.to_vec(), value);
+        changes.push(RowName::new(*table, key), value);
     }
     changes
 }

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::sealing::StoreKeys;
-use super::{Changes, Commit, Revision, Row, Store, StoreError, StoreKey, Table, Write};
+use super::{Changes, Commit, Revision, Row, RowName, Store, StoreError, StoreKey, Table, Write};
 use crate::crypto::SecretBytes;
 
 /// The one table of the inner store. Its number is none of the messenger's, so that
@@ -251,7 +251,7 @@ impl Store for EncryptedStore {
             None if expected != Revision::EMPTY => return Ok(Commit::Conflict),
             None => {
                 let Some((keys, head)) = self.new_keys()? else { return Ok(Commit::Conflict) };
-                sealed.push(INNER, HEAD.to_vec(), Some(SecretBytes::new(head)));
+                sealed.push(RowName::new(INNER, HEAD), Some(SecretBytes::new(head)));
                 (Arc::new(keys), true)
             }
         };
@@ -262,7 +262,7 @@ impl Store for EncryptedStore {
             };
             let name = keys.name(table, key);
             let value = value.map(|value| keys.seal(table, &name, key, value)).transpose()?;
-            sealed.push(INNER, name.to_vec(), value.map(SecretBytes::new));
+            sealed.push(RowName::new(INNER, &name), value.map(SecretBytes::new));
         }
         let outcome = self.inner.commit(expected, &sealed);
         match outcome {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Changes, Commit, Revision, Row, Store, StoreError, Table, Write};
+use super::{Changes, Commit, Revision, Row, RowName, Store, StoreError, Table, Write};
 use crate::crypto::SecretBytes;
 
 /// A store in memory. A clone is the same store, not a copy of it.
@@ -17,7 +16,7 @@ pub struct MemoryStore(Arc<RwLock<State>>);
 
 struct State {
     revision: Revision,
-    tables: BTreeMap<Table, BTreeMap<Vec<u8>, SecretBytes>>,
+    rows: BTreeMap<RowName, SecretBytes>,
 }
 
 impl MemoryStore {
@@ -32,12 +31,8 @@ impl MemoryStore {
     #[must_use]
     pub fn snapshot(&self) -> Self {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let copy = |(table, rows): (&Table, &BTreeMap<Vec<u8>, SecretBytes>)| {
-            let rows = rows.iter().map(|(key, value)| (key.clone(), value.clone()));
-            (*table, rows.collect())
-        };
-        let tables = state.tables.iter().map(copy).collect();
-        Self(Arc::new(RwLock::new(State { revision: state.revision, tables })))
+        let State { revision, rows } = &*state;
+        Self(Arc::new(RwLock::new(State { revision: *revision, rows: rows.clone() })))
     }
 
     /// How many rows there are, and how many bytes in them, by table.
@@ -45,11 +40,13 @@ impl MemoryStore {
     #[must_use]
     pub fn sizes(&self) -> BTreeMap<u8, (usize, usize)> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let size = |(table, rows): (&Table, &BTreeMap<Vec<u8>, SecretBytes>)| {
-            let bytes = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
-            (table.get(), (rows.len(), bytes))
-        };
-        state.tables.iter().map(size).collect()
+        let mut sizes = BTreeMap::<u8, (usize, usize)>::new();
+        for (name, value) in &state.rows {
+            let (rows, bytes) = sizes.entry(name.table().get()).or_default();
+            *rows += 1;
+            *bytes += name.key().len() + value.len();
+        }
+        sizes
     }
 }
 
@@ -57,15 +54,14 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let value = state.tables.get(&table).and_then(|rows| rows.get(key));
+        let value = state.rows.get(&RowName::new(table, key));
         Ok(value.map(|value| value.to_vec()))
     }
 
     fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(rows) = state.tables.get(&table) else { return Ok(Vec::new()) };
-        let rows = rows.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
-        Ok(rows.take(limit).map(|(key, value)| Row::new(key.clone(), value.to_vec())).collect())
+        let rows = state.rows.range(RowName::from_on(table, from)).take(limit);
+        Ok(rows.map(|(name, value)| Row::new(name.key().to_vec(), value.to_vec())).collect())
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
@@ -80,17 +76,10 @@ impl Store for MemoryStore {
         for write in changes.writes() {
             match write {
                 Write::Put { table, key, value } => {
-                    let value = SecretBytes::new(value.to_vec());
-                    let rows = state.tables.entry(table).or_default();
-                    match rows.get_mut(key) {
-                        Some(place) => *place = value,
-                        None => drop(rows.insert(key.to_vec(), value)),
-                    }
+                    state.rows.insert(RowName::new(table, key), SecretBytes::new(value.to_vec()));
                 }
                 Write::Delete { table, key } => {
-                    if let Some(rows) = state.tables.get_mut(&table) {
-                        rows.remove(key);
-                    }
+                    state.rows.remove(&RowName::new(table, key));
                 }
             }
         }
@@ -101,7 +90,7 @@ impl Store for MemoryStore {
 
 impl Default for State {
     fn default() -> Self {
-        Self { revision: Revision::EMPTY, tables: BTreeMap::new() }
+        Self { revision: Revision::EMPTY, rows: BTreeMap::new() }
     }
 }
 
@@ -120,7 +109,7 @@ mod tests {
         let store = MemoryStore::new();
         let first = Revision::EMPTY.next([1; 16]);
         let mut changes = Changes::new(first);
-        changes.push(Table(1), b"key".to_vec(), Some(SecretBytes::new(b"secret".to_vec())));
+        changes.push(RowName::new(Table(1), b"key"), Some(SecretBytes::new(b"secret".to_vec())));
         let clone = store.clone();
         assert_eq!(clone.commit(Revision::EMPTY, &changes).unwrap(), Commit::Done);
         assert_eq!(store.get(Table(1), b"key").unwrap().unwrap(), b"secret");

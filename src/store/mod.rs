@@ -88,6 +88,7 @@ mod encrypted;
 #[cfg(any(test, feature = "testing"))]
 mod failing;
 mod memory;
+mod row_name;
 mod sealing;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -101,6 +102,7 @@ pub use encrypted::EncryptedStore;
 #[cfg(any(test, feature = "testing"))]
 pub use failing::{FailingStore, Failure};
 pub use memory::MemoryStore;
+pub(crate) use row_name::RowName;
 pub use sealing::StoreKey;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

@@ -198,7 +198,7 @@ fn a_row_that_was_taken_away_behind_its_back_is_noticed_by_a_running_scan_only()
     // The same revision: no honest store does this.
     let revision = inner.revision().unwrap();
     let mut changes = Changes::new(revision);
-    changes.push(INNER, row.key.clone(), None);
+    changes.push(RowName::new(INNER, &row.key), None);
     assert_eq!(inner.commit(revision, &changes).unwrap(), Commit::Done);
     assert!(is_corrupt(&store.scan(TABLE, b"", 9)));
     assert_eq!(open(&inner).scan(TABLE, b"", 9).unwrap().len(), 1);

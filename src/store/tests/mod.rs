@@ -8,7 +8,9 @@ mod processes;
 mod sqlite;
 
 use super::conformance::{Change, changes};
-use super::{Commit, EncryptedStore, MemoryStore, Revision, Store, StoreKey, Table, check_store};
+use super::{
+    Commit, EncryptedStore, MemoryStore, Revision, RowName, Store, StoreKey, Table, check_store,
+};
 
 const TABLE: Table = Table(1);
 
