@@ -23,7 +23,7 @@
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
 //! | `repair`, `due`, `daily`, `clock` | what is done by time |
 
-mod backup;
+pub(crate) mod backup;
 mod batch;
 mod clock;
 mod contact;
@@ -38,8 +38,8 @@ mod ids;
 mod learn;
 mod lease;
 mod letter;
-mod link_code;
-mod linking;
+pub(crate) mod link_code;
+pub(crate) mod linking;
 #[expect(clippy::module_inception, reason = "one noun, one file")]
 mod messenger;
 mod opened;
