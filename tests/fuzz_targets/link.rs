@@ -1,7 +1,8 @@
 //! A device that is being linked and the primary that links it, between them envelopes as
 //! they are, damaged, made up, or made up and sealed under the code.
 //!
-//! Each step is a byte, its lowest bit says who, and what belongs to it.
+//! The first byte says whether the linking is then brought to its end. Each step is a byte,
+//! its lowest bit says who, and what belongs to it.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -29,6 +30,8 @@ const PADDED_LEN: usize = 4352;
 
 /// What every link envelope begins with.
 const FRAMING: [u8; 6] = [0x1a, 0xab, 0x22, 0x0a, 0xa8, 0x22];
+
+pub(crate) const TO_THE_END: u8 = 1;
 
 /// The steps, for whoever writes a list of them.
 pub(crate) const CODE: u8 = 0;
@@ -105,17 +108,20 @@ pub(crate) struct World {
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let mut world = World::new();
+    let to_the_end = input.byte() % 2 == TO_THE_END;
     for _ in 0..MAX_STEPS {
         if input.is_empty() {
             break;
         }
         world.step(&mut input);
     }
-    for _ in 0..4 {
-        world.carry(0, None);
-        world.carry(1, None);
+    if to_the_end {
+        for _ in 0..4 {
+            world.carry(0, None);
+            world.carry(1, None);
+        }
+        assert!(world.disturbed || world.is_linked(), "the genuine envelopes did not link it");
     }
-    assert!(world.disturbed || world.is_linked(), "the genuine envelopes have not linked it");
 }
 
 impl World {

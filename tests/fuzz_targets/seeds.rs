@@ -91,7 +91,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn links() -> Seeds {
-    use crate::link::{CARRY, CODE, DEVICE, PRIMARY, RAW, RESTART, SEAL, WAIT, World};
+    use crate::link::{CARRY, CODE, DEVICE, PRIMARY, RAW, RESTART, SEAL, TO_THE_END, WAIT, World};
     let seal = |who: u8, plaintext: &[u8]| step(SEAL, who, &[&[0][..], &part(plaintext)].concat());
     let carry = |who: u8| step(CARRY, who, &[9, 1, 3]);
     let mut world = World::new();
@@ -104,7 +104,7 @@ pub(crate) fn links() -> Seeds {
     let id = stranger.address().device.get().to_le_bytes();
     let invented = [field(1, &list(&stranger.account)), vec![2 << 3 | 5], id.to_vec()].concat();
     let genuine = [carry(PRIMARY), carry(DEVICE), carry(PRIMARY), carry(DEVICE)].concat();
-    vec![
+    let seeds = vec![
         ("genuine", genuine.clone()),
         ("codes", [step(CODE, 0, &part(&code)), step(CODE, 0, &part(&another_code))].concat()),
         ("offer", [seal(DEVICE, &offer), step(RESTART, DEVICE, &[]), carry(DEVICE)].concat()),
@@ -115,7 +115,8 @@ pub(crate) fn links() -> Seeds {
         ("reply", [carry(PRIMARY), seal(PRIMARY, &reply), carry(PRIMARY)].concat()),
         ("reply-twice", [seal(PRIMARY, &reply), seal(PRIMARY, &reply), genuine.clone()].concat()),
         ("late", [carry(PRIMARY), step(WAIT, 0, &[25]), carry(DEVICE), genuine].concat()),
-    ]
+    ];
+    seeds.into_iter().map(|(name, steps)| (name, [vec![TO_THE_END], steps].concat())).collect()
 }
 
 pub(crate) fn backups() -> Seeds {
