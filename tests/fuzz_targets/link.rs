@@ -146,7 +146,7 @@ impl World {
                 self.disturbed |= self.receive(side, &envelope);
             }
             SEAL => {
-                let padded = input.byte() % 2 == 0;
+                let padded = input.byte().is_multiple_of(2);
                 let plaintext = input.part();
                 let plaintext =
                     if padded { pad(plaintext, PADDED_LEN) } else { plaintext.to_vec() };
