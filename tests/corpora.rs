@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::{env, fs};
 
+#[path = "fuzz_targets/backup.rs"]
+mod backup;
 #[path = "fuzz_targets/bundle.rs"]
 mod bundle;
 #[path = "fuzz_targets/content.rs"]
@@ -19,12 +21,16 @@ mod envelope;
 mod handshake;
 #[path = "fuzz_targets/input.rs"]
 mod input;
+#[path = "fuzz_targets/link.rs"]
+mod link;
 #[path = "fuzz_targets/messenger.rs"]
 mod messenger;
 #[path = "fuzz_targets/publication.rs"]
 mod publication;
 #[path = "fuzz_targets/records.rs"]
 mod records;
+#[path = "fuzz_targets/sealing.rs"]
+mod sealing;
 #[path = "fuzz_targets/seeds.rs"]
 mod seeds;
 #[path = "protocol/side.rs"]
@@ -57,6 +63,11 @@ fn replay(target: &str, run: fn(&[u8]), seeds: fn() -> Seeds) {
 }
 
 #[test]
+fn backups() {
+    replay("backup", backup::run, seeds::backups);
+}
+
+#[test]
 fn bundles() {
     replay("bundle", bundle::run, seeds::bundles);
 }
@@ -84,6 +95,11 @@ fn envelopes() {
 #[test]
 fn handshakes() {
     replay("handshake", handshake::run, seeds::handshakes);
+}
+
+#[test]
+fn links() {
+    replay("link", link::run, seeds::links);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use super::initiate::{Claim, run};
-use super::transcript::{ResponderKeys, Transcript};
+use super::transcript::{ResponderKeys, SessionKeys, Transcript};
 use super::{
     DevicePrekeys, HandshakeError, Initiated, Opening, PrekeyBundle, PrekeySecret, ReplayRecord,
     VerifiedPrekeys, initiate,
@@ -56,9 +56,19 @@ impl Responder {
     }
 }
 
-/// What somebody sees who can compute every Diffie-Hellman agreement, and has this
-/// KEM secret: whether the initiator's identity opens.
-fn opens_with(responder: &Responder, handshake: &Handshake, kem_secret: &Secret<32>) -> bool {
+/// What somebody has who can compute every Diffie-Hellman agreement, and takes this for the
+/// KEM's secret.
+struct Seen {
+    identity_opens: bool,
+    keys: SessionKeys,
+}
+
+fn see_with(
+    responder: &Responder,
+    initiator: &Device,
+    handshake: &Handshake,
+    kem_secret: &Secret<32>,
+) -> Seen {
     let Responder { device, account, signed, now: _ } = responder;
     let ephemeral = DhPublicKey::from_bytes(&handshake.ephemeral).unwrap();
     let mut transcript = Transcript::new(&ResponderKeys {
@@ -76,7 +86,13 @@ fn opens_with(responder: &Responder, handshake: &Handshake, kem_secret: &Secret<
     transcript.mix_hash(&[&handshake.kem_ciphertext]);
     let shared = signed.halves().x25519.agree(&ephemeral).unwrap();
     transcript.mix_key(&[shared.expose(), kem_secret.expose()]);
-    transcript.open(&handshake.initiator).is_some()
+    let identity_opens = transcript.open(&handshake.initiator).is_some();
+    if !identity_opens {
+        transcript.mix_hash(&[&handshake.initiator]);
+    }
+    let shared = signed.halves().x25519.agree(initiator.identity_public()).unwrap();
+    transcript.mix_key(&[shared.expose()]);
+    Seen { identity_opens, keys: transcript.finish() }
 }
 
 #[test]
@@ -87,14 +103,27 @@ fn every_diffie_hellman_agreement_together_opens_neither_identity_nor_content() 
     let account = Account::create(&device, &mut rng);
     let (list, now) = (account.device_list(), responder.now);
     let them = responder.verified();
-    let Initiated { handshake, .. } =
+    let Initiated { handshake, keys, .. } =
         initiate(&device, list, &them, now.as_secs(), now, &mut rng).unwrap();
     let ciphertext = KemCiphertext::from_bytes(&handshake.kem_ciphertext).unwrap();
     let genuine = responder.signed.halves().mlkem768.key_pair().decapsulate(&ciphertext);
-    assert!(opens_with(&responder, &handshake, &genuine));
+    let same_keys = |seen: &Seen| {
+        [
+            (&seen.keys.root_key, &keys.root_key),
+            (&seen.keys.header_key_i, &keys.header_key_i),
+            (&seen.keys.next_header_key_r, &keys.next_header_key_r),
+        ]
+        .map(|(seen, genuine)| seen.matches(genuine.expose()))
+    };
+    let seen = see_with(&responder, &device, &handshake, &genuine);
+    assert!(seen.identity_opens && same_keys(&seen) == [true; 3], "the attack does work");
     // Identity and session keys both follow from the KEM's secret, and it is unknown.
-    assert!(!opens_with(&responder, &handshake, &Secret::copy_from(&[0; 32])));
-    assert!(!opens_with(&responder, &handshake, &Secret::random(&mut rng)));
+    for unknown in [Secret::copy_from(&[0; 32]), Secret::random(&mut rng)] {
+        let seen = see_with(&responder, &device, &handshake, &unknown);
+        assert!(!seen.identity_opens && same_keys(&seen) == [false; 3]);
+        // Only what is public anyway.
+        assert_eq!(seen.keys.associated_data, keys.associated_data);
+    }
 }
 
 #[test]

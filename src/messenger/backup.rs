@@ -35,14 +35,14 @@ fn sealing_key(key: &RecoveryKey) -> Secret<32> {
 }
 
 /// A backup that was opened: its account is one.
-pub(super) struct Opened {
-    raw: Backup,
+pub(crate) struct Opened {
+    pub(crate) raw: Backup,
     user: UserId,
     made_by: DeviceId,
 }
 
 /// Opens a backup.
-pub(super) fn open(backup: &[u8], key: &RecoveryKey) -> Result<Opened, Error> {
+pub(crate) fn open(backup: &[u8], key: &RecoveryKey) -> Result<Opened, Error> {
     let Some((&VERSION, sealed)) = backup.split_first() else { return Err(Error::Backup) };
     let padded = open_at_rest(&sealing_key(key), &[VERSION], sealed).map_err(|_| Error::Backup)?;
     let content = unpad(&padded).ok_or(Error::Backup)?;
@@ -50,6 +50,18 @@ pub(super) fn open(backup: &[u8], key: &RecoveryKey) -> Result<Opened, Error> {
     let account = Account::from_record(&raw.account).map_err(|_| Error::Backup)?;
     let made_by = DeviceId::new(raw.device_id).ok_or(Error::Backup)?;
     Ok(Opened { user: account.device_list().user().clone(), raw, made_by })
+}
+
+/// Seals a backup.
+fn seal(backup: &Backup, key: &RecoveryKey, nonce: &[u8; AT_REST_NONCE_LEN]) -> Vec<u8> {
+    let encoded = stored::encode(backup);
+    let length = encoded.len().saturating_add(1).next_multiple_of(BLOCK);
+    let mut padded = Zeroizing::new(Vec::with_capacity(length));
+    padded.extend_from_slice(&encoded);
+    pad(&mut padded, length);
+    let mut sealed = vec![VERSION];
+    sealed.extend(seal_at_rest(&sealing_key(key), nonce, &[VERSION], &padded));
+    sealed
 }
 
 impl Work<'_> {
@@ -69,14 +81,7 @@ impl Work<'_> {
                 contact: Some(contact.to_record()),
             });
         }
-        let encoded = stored::encode(&backup);
-        let length = encoded.len().saturating_add(1).next_multiple_of(BLOCK);
-        let mut padded = Zeroizing::new(Vec::with_capacity(length));
-        padded.extend_from_slice(&encoded);
-        pad(&mut padded, length);
-        let nonce = self.random::<AT_REST_NONCE_LEN>();
-        let mut sealed = vec![VERSION];
-        sealed.extend(seal_at_rest(&sealing_key(key), &nonce, &[VERSION], &padded));
+        let sealed = seal(&backup, key, &self.random());
         let mut record = own.to_record();
         record.backed_up = true;
         self.save_own(&record);

@@ -6,15 +6,16 @@ use std::time::Duration;
 use super::errand::{Errand, Urgency};
 use super::event::Happening;
 use super::link_code::Way;
+use super::linking::open_reply;
 use super::receive::{Received, Rejection};
 use super::work::Work;
 use super::{Consent, Error, LinkCode, OutgoingId, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Consent as Decided, Contact as Known, LinkPackage, Sync};
-use crate::identity::{Account, DeviceEntry, DeviceList, MAX_DEVICES};
+use crate::identity::{Account, DeviceList, MAX_DEVICES};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::{self, messenger::PendingLink};
-use crate::wire::{Link, LinkOffer, LinkReply, MessageId};
+use crate::wire::{Link, LinkOffer, MessageId};
 
 /// How long a code that was read is good for.
 const LINK_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
@@ -104,16 +105,10 @@ impl Work<'_> {
             return Ok(false);
         }
         let pending = self.pending_links()?;
-        let mut opened = pending.iter().filter_map(|(_, code)| {
-            let content = code.open(Way::ToPrimary, link)?;
-            let LinkReply { entry } = LinkReply::decode(&content).ok()?;
-            Some((code, DeviceEntry::from_wire(entry, &code.address().user).ok()?))
-        });
-        let Some((code, entry)) = opened.next() else { return Ok(false) };
-        let device = code.address().device;
-        if entry.device() != device || entry.keys_hash() != *code.keys_hash() {
-            return Ok(false);
-        }
+        let mut opened = pending
+            .iter()
+            .filter_map(|(device, code)| Some((device, code, open_reply(code, link)?)));
+        let Some((device, code, entry)) = opened.next() else { return Ok(false) };
         let mut account = self.own_account()?;
         if account.add(entry).is_err() {
             return Ok(false);

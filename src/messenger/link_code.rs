@@ -67,7 +67,7 @@ impl LinkCode {
 
     /// The code of a device with this name, which has at most [`MAX_DEVICE_NAME_LEN`]
     /// bytes.
-    pub(super) fn generate(
+    pub(crate) fn generate(
         device: &Device,
         name: &str,
         rng: &mut (impl CryptoRng + ?Sized),
@@ -110,17 +110,17 @@ impl LinkCode {
     }
 
     /// The device that shows it.
-    pub(super) fn address(&self) -> &Address {
+    pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
     /// What names the device's keys.
-    pub(super) fn keys_hash(&self) -> &[u8; 32] {
+    pub(crate) fn keys_hash(&self) -> &[u8; 32] {
         &self.keys_hash
     }
 
     /// A link envelope.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         way: Way,
         content: Vec<u8>,
@@ -150,7 +150,7 @@ impl LinkCode {
 
 /// Which way a link envelope goes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Way {
+pub(crate) enum Way {
     ToDevice,
     ToPrimary,
 }

@@ -20,7 +20,7 @@ use super::view::View;
 use super::work::{Cache, Work, commit};
 use super::{Error, LinkCode, Messenger, Options};
 use crate::address::{Address, DeviceId, UserId};
-use crate::identity::{Device, DeviceList, Succession};
+use crate::identity::{Device, DeviceEntry, DeviceList, Succession};
 use crate::wire::{Link, LinkOffer, LinkReply};
 
 /// A device that waits to be linked: it shows its code, and takes the primary's answer.
@@ -106,13 +106,13 @@ impl fmt::Debug for Linking {
 }
 
 /// An offer that has opened and says what it should.
-struct Offer {
-    list: DeviceList,
-    primary: DeviceId,
+pub(crate) struct Offer {
+    pub(crate) list: DeviceList,
+    pub(crate) primary: DeviceId,
 }
 
 impl Offer {
-    fn open(code: &LinkCode, link: &Link) -> Option<Self> {
+    pub(crate) fn open(code: &LinkCode, link: &Link) -> Option<Self> {
         let content = code.open(Way::ToDevice, link)?;
         let LinkOffer { device_list, primary } = LinkOffer::decode(&content).ok()?;
         let list = DeviceList::verify(device_list).ok()?;
@@ -120,6 +120,16 @@ impl Offer {
         let ours = *list.user() == code.address().user && list.device(primary).is_some();
         ours.then_some(Self { list, primary })
     }
+}
+
+/// The entry in a reply that has opened and is of the device that showed the code; its
+/// proof has not been looked at.
+pub(crate) fn open_reply(code: &LinkCode, link: &Link) -> Option<DeviceEntry> {
+    let content = code.open(Way::ToPrimary, link)?;
+    let LinkReply { entry } = LinkReply::decode(&content).ok()?;
+    let Address { user, device } = code.address();
+    let entry = DeviceEntry::from_wire(entry, user).ok()?;
+    (entry.device() == *device && entry.keys_hash() == *code.keys_hash()).then_some(entry)
 }
 
 impl Work<'_> {

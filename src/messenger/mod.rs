@@ -17,14 +17,14 @@
 //! | `messenger`, `batch`, `opened` | what an app calls |
 //! | `work`, `view`, `table` | a commit in the making, over the store |
 //! | `errand`, `event`, `lease` | the two queues |
-//! | `schedule`, `letter`, `receipts` | sending |
-//! | `receive`, `held`, `peers` | receiving |
+//! | `schedule`, `letter`, `log`, `receipts` | sending |
+//! | `receive`, `search`, `held`, `peers` | receiving |
 //! | `linking`, `link_code`, `devices`, `backup`, `recovery_key` | devices of one account |
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
 //! | `repair`, `serve` | what went missing |
 //! | `due`, `daily`, `clock` | what is done by time |
 
-mod backup;
+pub(crate) mod backup;
 mod batch;
 mod clock;
 mod contact;
@@ -39,8 +39,8 @@ mod ids;
 mod learn;
 mod lease;
 mod letter;
-mod link_code;
-mod linking;
+pub(crate) mod link_code;
+pub(crate) mod linking;
 mod log;
 #[expect(clippy::module_inception, reason = "one noun, one file")]
 mod messenger;

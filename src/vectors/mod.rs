@@ -4,6 +4,7 @@
 //! `UPDATE_VECTORS=1 cargo test --lib vectors` writes them. `model` is SPEC.md a second
 //! time: what the crate makes and what the model makes must be the same bytes.
 
+mod backups;
 mod content;
 mod conversation;
 mod derivations;
@@ -12,6 +13,7 @@ mod draws;
 mod erasure;
 mod handshakes;
 mod labels;
+mod links;
 mod model;
 mod padding;
 mod party;
@@ -113,4 +115,14 @@ fn safety_numbers() {
 #[test]
 fn content() {
     check("content.json", &content::vectors());
+}
+
+#[test]
+fn links() {
+    check("links.json", &links::vectors());
+}
+
+#[test]
+fn backups() {
+    check("backups.json", &backups::vectors());
 }

@@ -1,14 +1,15 @@
 //! SPEC.md once more, over other crates than `crypto` uses where there are any, and
 //! with nothing of the crate but ML-KEM: so that a vector cannot repeat a bug.
 
-use chacha20::XChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20::{R20, XChaCha20, hchacha};
 use chacha20poly1305::ChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use curve25519_dalek::Scalar;
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
+use libcrux_chacha20poly1305::encrypt;
 use sha2::{Digest, Sha256, Sha512};
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 
@@ -48,6 +49,16 @@ pub(super) fn hkdf<const N: usize>(salt: &[u8], ikm: &[u8], info: &[&[u8]]) -> [
 
 pub(super) fn seal(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], msg: &[u8]) -> Vec<u8> {
     ChaCha20Poly1305::new(key.into()).encrypt(nonce.into(), Payload { msg, aad }).unwrap()
+}
+
+/// Nonce, ciphertext and tag.
+pub(super) fn xaead(key: &[u8; 32], nonce: &[u8; 24], ad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let input: [u8; 16] = array(&nonce[..16]);
+    let subkey = hchacha::<R20>(key.into(), &input.into());
+    let inner: [u8; 12] = array(&cat(&[&[0; 4], &nonce[16..]]));
+    let mut sealed = vec![0; plaintext.len() + 16];
+    encrypt(&subkey.into(), plaintext, &mut sealed, ad, &inner).unwrap();
+    cat(&[nonce, &sealed])
 }
 
 pub(super) fn mask(key: &[u8; 32], nonce: &[u8; 24], bytes: &[u8]) -> Vec<u8> {
@@ -165,6 +176,24 @@ pub(super) fn device_entry_message(
     identity_key: &[u8; 32],
 ) -> Vec<u8> {
     cat(&[&lp(user), account_key, &device.to_be_bytes(), identity_key])
+}
+
+/// An encoded `DeviceEntry`, with its proof.
+pub(super) fn device_entry(
+    user: &[u8],
+    account_key: &[u8; 32],
+    device: u32,
+    signing_seed: &[u8; 32],
+    identity_private: &[u8; 32],
+) -> Vec<u8> {
+    let identity_key = dh_public(identity_private);
+    let message = device_entry_message(user, account_key, device, &identity_key);
+    cat(&[
+        &pb_fixed32(1, device),
+        &pb_bytes(2, &signing_public(signing_seed)),
+        &pb_bytes(3, &identity_key),
+        &pb_bytes(4, &sign(signing_seed, "subrosa/1 device entry", &message)),
+    ])
 }
 
 pub(super) fn list_hash(list: &[u8]) -> [u8; 32] {
@@ -311,4 +340,63 @@ pub(super) fn shards_that_fit(length: usize) -> usize {
 
 pub(super) fn pad(payload: &[u8], length: usize) -> Vec<u8> {
     cat(&[payload, &[0x80], &vec![0; length - payload.len() - 1]])
+}
+
+// --- 12.1 and 12.2: linking ---
+
+pub(super) fn keys_hash(signing_key: &[u8; 32], identity_key: &[u8; 32]) -> [u8; 32] {
+    sha256(&[b"subrosa/1 link code\0", signing_key, identity_key])
+}
+
+pub(super) fn link_code(
+    device: u32,
+    secret: &[u8; 32],
+    keys_hash: &[u8; 32],
+    user: &[u8],
+    name: &[u8],
+) -> Vec<u8> {
+    cat(&[&[1], &device.to_be_bytes(), secret, keys_hash, &lp(user), &lp(name)])
+}
+
+pub(super) fn short_link_code(code: &[u8]) -> String {
+    let hash = sha256(&[b"subrosa/1 short link code\0", code]);
+    format!("{:06}", u64::from_be_bytes(array(&hash[..8])) % 1_000_000)
+}
+
+/// The encoded envelope.
+pub(super) fn link_envelope(sealed: &[u8]) -> Vec<u8> {
+    pb_bytes(3, &pb_bytes(1, sealed))
+}
+
+// --- 12.4: recovery keys and backups ---
+
+pub(super) fn recovery_checksum(key: &[u8; 16]) -> [u8; 2] {
+    array(&sha256(&[b"subrosa/1 recovery key\0", key])[..2])
+}
+
+/// Five letters for 16 bits.
+fn proquint(value: u16) -> String {
+    const CONSONANTS: &str = "bdfghjklmnprstvz";
+    const VOWELS: &str = "aiou";
+    let bits = format!("{value:016b}");
+    let letter = |letters: &str, bits: &str| {
+        letters.chars().nth(usize::from_str_radix(bits, 2).unwrap()).unwrap()
+    };
+    let first = [letter(CONSONANTS, &bits[..4]), letter(VOWELS, &bits[4..6])];
+    let middle = [letter(CONSONANTS, &bits[6..10]), letter(VOWELS, &bits[10..12])];
+    first.iter().chain(&middle).chain([&letter(CONSONANTS, &bits[12..])]).collect()
+}
+
+pub(super) fn recovery_words(key: &[u8; 16]) -> String {
+    let bytes = cat(&[key, &recovery_checksum(key)]);
+    let words = bytes.chunks(2).map(|pair| proquint(u16::from_be_bytes(array(pair))));
+    words.collect::<Vec<_>>().join("-")
+}
+
+pub(super) fn backup_key(key: &[u8; 16]) -> [u8; 32] {
+    hkdf(&[0; 32], key, &[b"subrosa/1 backup"])
+}
+
+pub(super) fn pad_backup(content: &[u8]) -> Vec<u8> {
+    pad(content, (content.len() / 4096 + 1) * 4096)
 }

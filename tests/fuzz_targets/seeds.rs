@@ -7,6 +7,7 @@ use subrosa::identity::{Account, Device};
 use subrosa::session::PeerRow;
 use subrosa::wire::MessageId;
 
+use crate::backup::{self, LATER, NEWER, NOT_PADDED, RAW, SAME, SEALED, UNKNOWN, WORDS};
 use crate::conversation::{
     DAMAGE, DELIVER, EXPIRE, GIVE_UP, INITIATE, LOSE, RELOAD, REPEAT, SEND, WAIT,
 };
@@ -87,6 +88,69 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let (low, high) = ((len & 0x7f) as u8, (len >> 7) as u8);
     let len: &[u8] = if high == 0 { &[low] } else { &[low | 0x80, high] };
     [&[number << 3 | 2], len, bytes].concat()
+}
+
+pub(crate) fn links() -> Seeds {
+    use crate::link::{CARRY, CODE, DEVICE, PRIMARY, RAW, RESTART, SEAL, TO_THE_END, WAIT, World};
+    let seal = |who: u8, plaintext: &[u8]| step(SEAL, who, &[&[0][..], &part(plaintext)].concat());
+    let carry = |who: u8| step(CARRY, who, &[9, 1, 3]);
+    let mut world = World::new();
+    let code = world.code().to_vec();
+    let (envelope, offer) = world.waiting(0);
+    let (_, reply) = world.answer(&envelope);
+    let mut another_code = code.clone();
+    another_code[4] ^= 1;
+    let stranger = Side::new("alice", START + 1);
+    let id = stranger.address().device.get().to_le_bytes();
+    let invented = [field(1, &list(&stranger.account)), vec![2 << 3 | 5], id.to_vec()].concat();
+    let genuine = [carry(PRIMARY), carry(DEVICE), carry(PRIMARY), carry(DEVICE)].concat();
+    let seeds = vec![
+        ("genuine", genuine.clone()),
+        ("codes", [step(CODE, 0, &part(&code)), step(CODE, 0, &part(&another_code))].concat()),
+        ("offer", [seal(DEVICE, &offer), step(RESTART, DEVICE, &[]), carry(DEVICE)].concat()),
+        ("offer-as-it-is", [step(RAW, DEVICE, &part(&envelope)), genuine.clone()].concat()),
+        ("offer-of-another-account", [seal(DEVICE, &invented), genuine.clone()].concat()),
+        ("offer-twice", [seal(DEVICE, &offer), seal(DEVICE, &offer), genuine.clone()].concat()),
+        ("offer-to-the-primary", [seal(PRIMARY, &offer), genuine.clone()].concat()),
+        ("reply", [carry(PRIMARY), seal(PRIMARY, &reply), carry(PRIMARY)].concat()),
+        ("reply-twice", [seal(PRIMARY, &reply), seal(PRIMARY, &reply), genuine.clone()].concat()),
+        ("late", [carry(PRIMARY), step(WAIT, 0, &[25]), carry(DEVICE), genuine].concat()),
+    ];
+    seeds.into_iter().map(|(name, steps)| (name, [vec![TO_THE_END], steps].concat())).collect()
+}
+
+pub(crate) fn backups() -> Seeds {
+    let mut owner = Side::new("owner", START);
+    let other = Side::new("other", START + 1);
+    let content = |owner: &Side, device_id: u32| {
+        let account = owner.account.record().to_vec();
+        let contact = [&[8, 2][..], &field(3, &list(&other.account)), &[0x28, 1]].concat();
+        let known = [field(1, b"other"), field(2, &contact)].concat();
+        let asked = [field(1, b"asked"), field(2, &[8, 1])].concat();
+        let content = backup::Content { account, device_id, contacts: vec![known, asked] };
+        prost::Message::encode_to_vec(&content)
+    };
+    let seed = |kind, known, content: &[u8]| [&[kind, known, 77, 1], content].concat();
+    let id = owner.address().device.get();
+    let people = content(&owner, id);
+    let gone = content(&owner, id ^ 1);
+    let sealed = backup::sealed(&crate::sealing::pad(&people, 4096));
+    while let device = Device::generate(owner.address().user.clone(), &mut owner.rng)
+        && owner.account.add(device.entry(&owner.account.key())).is_ok()
+    {}
+    let (full, full_and_gone) = (content(&owner, id), content(&owner, id ^ 1));
+    vec![
+        ("words", [&[WORDS], backup::KEY_WORDS.as_bytes()].concat()),
+        ("typed", [&[WORDS], backup::OTHER_WORDS.replace('-', " ").as_bytes()].concat()),
+        ("as-it-is", seed(RAW, SAME, &sealed)),
+        ("people", seed(SEALED, UNKNOWN, &people)),
+        ("newer", seed(SEALED, NEWER, &people)),
+        ("gone", seed(SEALED, SAME, &gone)),
+        ("gone-later", seed(SEALED, LATER, &people)),
+        ("full", seed(SEALED, UNKNOWN, &full)),
+        ("full-and-gone", seed(SEALED, SAME, &full_and_gone)),
+        ("not-padded", seed(NOT_PADDED, UNKNOWN, &people)),
+    ]
 }
 
 pub(crate) fn device_lists() -> Seeds {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
-from subrosa import chain, content, directory, erasure, identity, labels, numbering, payload
-from subrosa import post_quantum, prekeys
+from subrosa import backup, chain, content, directory, erasure, identity, labels, linking
+from subrosa import numbering, payload, post_quantum, prekeys
 from subrosa import handshake as hs
 from subrosa import primitives as p
 from subrosa.errors import ProtocolError
@@ -604,11 +604,115 @@ def check_publications() -> str:
     return "{} publications, {} refused".format(*counts)
 
 
+def check_link_codes() -> str:
+    vectors = load("links.json")
+    for v in vectors["codes"]:
+        device = device_of({**vectors["account"], **v})
+        code = linking.make_code(device, raw(v, "device_name"), raw(v, "secret"))
+        expect_bytes(v, "code", code.encoded)
+        expect_bytes(v, "keys_hash", code.keys_hash)
+        expect_equal(linking.parse_code(raw(v, "code")), code, v["name_text"])
+        expect_equal(linking.short(code), v["short_text"], "short_text")
+    for v in vectors["refused_codes"]:
+        expect_refused(lambda v=v: linking.parse_code(raw(v, "code")), v["reason"])
+    return f"{len(vectors['codes'])} codes, {len(vectors['refused_codes'])} refused"
+
+
+def open_link(code: linking.LinkCode, account_key: bytes, v: Vector) -> object:
+    """Opens a link envelope at the side that it goes to."""
+    if v["way_text"] == "to device":
+        return linking.open_offer(code, raw(v, "envelope"))
+    return linking.open_reply(code, account_key, raw(v, "envelope"))
+
+
+def check_link_envelopes() -> str:
+    vectors = load("links.json")
+    account_key = raw(vectors["account"], "account_key")
+    shown = vectors["codes"][0]
+    device = device_of({**vectors["account"], **shown})
+    code = linking.parse_code(raw(shown, "code"))
+    for v in vectors["envelopes"]:
+        opened = open_link(code, account_key, v)
+        if v["way_text"] == "to device":
+            key = linking.key_to_device(code)
+            signed_list = raw(v, "signed_list")
+            plaintext = linking.make_offer(signed_list, v["primary"])
+            wanted: object = linking.Offer(identity.check_list(signed_list), v["primary"])
+        else:
+            key = linking.key_to_primary(code)
+            message = identity.device_entry_message(
+                code.address.user, account_key, code.address.device, device.identity.public
+            )
+            proof = p.sign(device.signing.private, labels.DEVICE_ENTRY, message)
+            wanted = linking.entry_of(device, proof)
+            plaintext = linking.make_reply(wanted)
+        expect_bytes(v, "key", key)
+        expect_bytes(v, "plaintext", plaintext)
+        envelope = linking.seal(key, linking.pad(plaintext), raw(v, "nonce"))
+        expect_bytes(v, "envelope", envelope)
+        expect_equal(opened, wanted, v["name_text"])
+    for v in vectors["refused_envelopes"]:
+        expect_refused(lambda v=v: open_link(code, account_key, v), v["reason"])
+    counts = (len(vectors[name]) for name in ("envelopes", "refused_envelopes"))
+    return "{} envelopes, {} refused".format(*counts)
+
+
+def check_recovery_keys() -> str:
+    vectors = load("backups.json")
+    for v in vectors["recovery_keys"]:
+        key = raw(v, "key")
+        expect_bytes(v, "checksum", backup.checksum(key))
+        expect_equal(backup.to_words(key), v["words_text"], "words_text")
+        for typed in [v["words_text"], *v["typed_text"]]:
+            expect_equal(backup.from_words(typed), key, repr(typed))
+    for v in vectors["refused_words"]:
+        expect_refused(lambda v=v: backup.from_words(v["words_text"]), v["reason"])
+    counts = (len(vectors[name]) for name in ("recovery_keys", "refused_words"))
+    return "{} keys, {} refused".format(*counts)
+
+
+def person_of(v: Vector) -> backup.Person:
+    return backup.Person(
+        user=raw(v, "user_id"),
+        consent=v["consent"],
+        consent_at=v["consent_at"],
+        device_list=raw(v, "signed_list"),
+        moved=raw(v, "moved"),
+        verified=bool(v["verified"]),
+        verified_at=v["verified_at"],
+        equivocated=bool(v["equivocated"]),
+    )
+
+
+def check_backups() -> str:
+    vectors = load("backups.json")
+    for v in vectors["backups"]:
+        key = raw(v, "key")
+        expect_bytes(v, "sealing_key", backup.sealing_key(key))
+        opened = backup.open_backup(key, raw(v, "backup"))
+        wanted = backup.Backup(
+            raw(v, "account_seed"),
+            identity.check_list(raw(v, "signed_list")),
+            v["device_id"],
+            tuple(map(person_of, v["contacts"])),
+        )
+        expect_equal(opened, wanted, v["name_text"])
+        padded = backup.pad(raw(v, "content"))
+        expect_bytes(v, "backup", backup.seal(key, padded, raw(v, "nonce")))
+        if not v["left_out_text"]:
+            expect_bytes(v, "content", backup.encode(opened))
+    key = raw(vectors["backups"][0], "key")
+    for v in vectors["refused_backups"]:
+        expect_refused(lambda v=v: backup.open_backup(key, raw(v, "backup")), v["reason"])
+    counts = (len(vectors[name]) for name in ("backups", "refused_backups"))
+    return "{} backups, {} refused".format(*counts)
+
+
 def vector_checks() -> list[Check]:
     """All checks of the vectors; every file in the folder is used by one."""
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
-        "padding", "safety_numbers", "content",
+        "padding", "safety_numbers", "content", "links", "backups",
     }
 
     def check_folder() -> str:
@@ -635,6 +739,10 @@ def vector_checks() -> list[Check]:
         ("vectors: contents", check_contents),
         ("vectors: unknown contents", check_unknown_contents),
         ("vectors: publications", check_publications),
+        ("vectors: link codes", check_link_codes),
+        ("vectors: link envelopes", check_link_envelopes),
+        ("vectors: recovery keys", check_recovery_keys),
+        ("vectors: backups", check_backups),
     ]
 
 

@@ -13,6 +13,9 @@ use crate::world::World;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The store's table of envelopes that nobody knows.
+const HELD: u8 = 13;
+
 #[test]
 fn a_first_message_waits_for_a_bundle_and_arrives_as_a_request() {
     let mut world = World::new();
@@ -260,6 +263,29 @@ fn what_comes_from_outside_is_never_an_error() {
     let middle = bundle.len() / 2;
     bundle[middle] ^= 1;
     assert_eq!(alice.messenger.learn(&bundle).unwrap(), Learned::Rejected);
+}
+
+#[test]
+fn what_nobody_knows_is_held_within_bounds() {
+    use subrosa::messenger::{MAX_HELD, MAX_HELD_BYTES};
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let field = |number: u8, bytes: &[u8]| {
+        let len = bytes.len();
+        let len = [(len & 0x7f) as u8 | 0x80, (len >> 7 & 0x7f) as u8 | 0x80, (len >> 14) as u8];
+        [&[number << 3 | 2][..], &len, bytes].concat()
+    };
+    for len in [256, 100_000] {
+        for number in 0..300_u16 {
+            let head = [&number.to_be_bytes()[..], &[len as u8; 58]].concat();
+            let message = [field(1, &head), field(2, &vec![0; len])].concat();
+            let received = alice.messenger.receive(&field(1, &message)).unwrap();
+            assert_eq!(received, Received::Held);
+        }
+        let (count, bytes) = alice.store.sizes()[&HELD];
+        assert!(count <= MAX_HELD && bytes <= MAX_HELD_BYTES + MAX_HELD * 32, "{count}, {bytes}");
+        assert!(count == MAX_HELD || bytes > MAX_HELD_BYTES - 2 * len, "{count}, {bytes}");
+    }
 }
 
 #[test]

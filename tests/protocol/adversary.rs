@@ -343,6 +343,27 @@ fn the_size_says_nothing_but_its_class() {
 }
 
 #[test]
+fn a_handshake_shows_the_length_of_the_device_list_in_steps_of_512_bytes() {
+    let mut responder = Side::new("bob", 1);
+    let mut initiator = Side::new("alice", 2);
+    let mut lens = BTreeSet::new();
+    for count in 1..=16 {
+        let bundle = responder.bundle(true);
+        initiator.initiate(&user("bob"), &bundle);
+        let envelope = initiator.send(b"first").unwrap();
+        let mut first = Fields::decode(Fields::decode(&envelope).bytes(2));
+        let len = Fields::decode(first.bytes(1)).bytes(4).len();
+        assert_eq!((len - 16) % 512, 0, "{count} devices");
+        lens.insert(len);
+        if count < 16 {
+            let device = Device::generate(user("alice"), &mut initiator.rng);
+            initiator.account.add(device.entry(&initiator.account.key())).unwrap();
+        }
+    }
+    assert!(lens.len() > 2 && lens.len() <= 9, "{lens:?}");
+}
+
+#[test]
 fn notices_and_numbered_messages_have_one_size() {
     let (mut initiator, _) = pair(1);
     let numbered = initiator.send(b"text").unwrap();

@@ -5,7 +5,7 @@ use rand::Rng;
 use subrosa::Timestamp;
 use subrosa::handshake::{HandshakeError, PrekeySecret};
 use subrosa::session::{
-    Content, DecryptError, Delivered, FIRST_CHAIN_LIFETIME, NumberReport, Peer,
+    Content, DecryptError, Delivered, FIRST_CHAIN_LIFETIME, NumberReport, Peer, PeerRow,
 };
 
 use crate::side::{START, Side, pair, text};
@@ -151,6 +151,22 @@ fn many_replacements_never_cost_the_session_that_works() {
         one.initiate(&other.address().user.clone(), &bundle);
     }
     assert_eq!(text(&one.receive(&on_the_way).unwrap()), b"written meanwhile");
+}
+
+#[test]
+fn at_most_eight_sessions_are_kept_with_a_device() {
+    let (mut one, mut other) = pair(12);
+    for _ in 0..20 {
+        let bundle = other.bundle(true);
+        one.initiate(&other.address().user.clone(), &bundle);
+        deliver(&mut one, &mut other, b"in yet another session");
+        for side in [&one, &other] {
+            assert!(side.peer().sessions().len() <= 8);
+            let kept = side.rows.keys().filter(|row| matches!(row, PeerRow::Session(_)));
+            assert_eq!(kept.count(), side.peer().sessions().len());
+        }
+    }
+    assert_eq!(other.peer().sessions().len(), 8);
 }
 
 #[test]

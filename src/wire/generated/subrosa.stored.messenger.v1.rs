@@ -443,7 +443,7 @@ pub struct Backup {
 pub struct BackedUpContact {
     #[prost(bytes = "vec", tag = "1")]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
-    /// Consent, list, verification; the rest is empty.
+    /// Consent, both lists, verification, equivocation; the rest is empty.
     #[prost(message, optional, tag = "2")]
     pub contact: ::core::option::Option<Contact>,
 }

@@ -18,6 +18,7 @@ from .errors import InvalidKey
 
 FIELD_PRIME = 2**255 - 19
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
+XAEAD_NONCE_SIZE = 24
 MLKEM_EK_SIZE = 1184
 MLKEM_CT_SIZE = 1088
 _LOW_BITS = 2**255 - 1
@@ -107,6 +108,20 @@ def hchacha20(key: bytes, nonce: bytes) -> bytes:
                 12 + (diagonal + 3) % 4,
             )
     return struct.pack("<8I", *x[:4], *x[12:])
+
+
+def xaead_seal(key: bytes, nonce: bytes, ad: bytes, plaintext: bytes) -> bytes:
+    """XAEAD of section 2.2: nonce, ciphertext and tag."""
+    sealed = aead_seal(hchacha20(key, nonce[:16]), bytes(4) + nonce[16:], ad, plaintext)
+    return nonce + sealed
+
+
+def xaead_open(key: bytes, ad: bytes, sealed: bytes) -> bytes:
+    """The plaintext of nonce, ciphertext and tag; InvalidKey where the tag is wrong."""
+    if len(sealed) < XAEAD_NONCE_SIZE:
+        raise InvalidKey("shorter than its nonce")
+    nonce, sealed = sealed[:XAEAD_NONCE_SIZE], sealed[XAEAD_NONCE_SIZE:]
+    return aead_open(hchacha20(key, nonce[:16]), bytes(4) + nonce[16:], ad, sealed)
 
 
 def mask(key: bytes, nonce: bytes, data: bytes) -> bytes:
