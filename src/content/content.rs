@@ -190,7 +190,11 @@ impl Content {
             Err(_) => return Self::malformed(bytes),
         };
         let value = match kind {
+            raw::Kind::Text(text) if text.len() > MAX_TEXT_LEN => return Self::malformed(bytes),
             raw::Kind::Text(text) => Some(Value::Text(SecretText::new(text.to_owned()))),
+            raw::Kind::Receipt(receipt) if !receipt.ids.len().is_multiple_of(MessageId::LEN) => {
+                return Self::malformed(bytes);
+            }
             raw::Kind::Receipt(receipt) => Receipt::from_raw(&receipt).map(Value::Receipt),
             raw::Kind::Typing(typing) => Typing::from_raw(&typing).map(Value::Typing),
             raw::Kind::Request(request) => Request::from_raw(&request).map(Value::Request),
@@ -212,6 +216,9 @@ impl Content {
     ///
     /// [`ContentError::TooLong`]: it is not sent; say it in several.
     pub(crate) fn check(&self) -> Result<(), ContentError> {
+        if self.as_text().is_some_and(|text| text.len() > MAX_TEXT_LEN) {
+            return Err(ContentError::TooLong { limit: MAX_TEXT_LEN });
+        }
         let limit = MAX_ENCODED_LEN;
         let length = self.0.encoded_len(Timestamp::from_millis(u64::MAX));
         if length > limit { Err(ContentError::TooLong { limit }) } else { Ok(()) }
@@ -368,12 +375,13 @@ mod tests {
         };
         let frame = super::super::Frame { sent_at: last, said: super::super::Said::Sync(copy) };
         assert!(frame.encode().len() <= MAX_CONTENT_LEN);
+        let limit = MAX_TEXT_LEN;
+        let text = Content::text("x".repeat(limit + 1));
+        assert_eq!(text.check(), Err(ContentError::TooLong { limit }));
+        let whole = Content::from_bytes(&text.to_bytes());
+        assert!(whole.as_text().is_none() && whole.to_string().is_empty());
         let limit = MAX_ENCODED_LEN;
-        let too_long = [
-            Content::text("x".repeat(MAX_ENCODED_LEN)),
-            Content::read(&[ID; 5000]),
-            Content::from_bytes(&[0xff; MAX_ENCODED_LEN]),
-        ];
+        let too_long = [Content::read(&[ID; 5000]), Content::from_bytes(&[0xff; MAX_ENCODED_LEN])];
         for content in too_long {
             assert_eq!(content.check(), Err(ContentError::TooLong { limit }));
         }

@@ -24,6 +24,8 @@ pub(crate) enum Said {
     Request(Request),
     /// From another device of the same account; from anybody else it counts for nothing.
     Sync(Sync),
+    /// A sync that is not known or breaks a rule.
+    Nothing,
 }
 
 impl Frame {
@@ -37,6 +39,7 @@ impl Frame {
             Said::Typing(typing) => raw::Kind::Typing(typing.to_raw()),
             Said::Request(request) => raw::Kind::Request(request.to_raw()),
             Said::Sync(sync) => raw::Kind::Sync(sync.to_raw()),
+            Said::Nothing => raw::Kind::Unknown,
         };
         let mut content = raw::Content {
             sent_at: sent_at.as_millis(),
@@ -65,8 +68,10 @@ impl Frame {
         {
             return Self { sent_at, said: Said::Sync(sync) };
         }
+        let sync = matches!(fields.kind, raw::Kind::Sync(_));
         let content = Content::from_raw(fields, bytes);
         let said = match content.value() {
+            Value::Unknown if sync => Said::Nothing,
             Value::Receipt(receipt) => Said::Receipt(receipt.clone()),
             Value::Typing(typing) => Said::Typing(*typing),
             Value::Request(request) => Said::Request(*request),

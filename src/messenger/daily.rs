@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::due::Job;
 use super::work::Work;
 use super::{Error, table};
+use crate::store::Table;
+use crate::timestamp::Timestamp;
 
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -12,7 +16,7 @@ pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const ROWS_A_PART: usize = 64;
 
 /// The tables that are swept, by the number in a job's subject.
-const SWEPT: [crate::store::Table; 3] = [table::PEERS, table::LETTERS, table::SHOWN];
+const SWEPT: [Table; 4] = [table::PEERS, table::LETTERS, table::SHOWN, table::RECEIPTS];
 
 impl Work<'_> {
     pub(super) fn do_daily(&mut self) -> Result<(), Error> {
@@ -54,10 +58,28 @@ impl Work<'_> {
             } else if *table == table::LETTERS {
                 self.sweep_letter(&key, &row)?;
             } else {
-                self.sweep_shown(&key, &row);
+                self.sweep_dated(*table, &key, &row);
             }
         }
         Ok(())
+    }
+
+    /// Forgets a row that holds nothing but its date: that a message was shown, or that it
+    /// is to be confirmed.
+    fn sweep_dated(&mut self, table: Table, key: &[u8], row: &[u8]) {
+        let at = row.try_into().ok().map_or(0, u64::from_be_bytes);
+        if at > self.now.as_millis() {
+            // Dated while the clock was ahead.
+            let now = self.now.as_millis().to_be_bytes().to_vec();
+            self.view.put(table, key.to_vec(), Zeroizing::new(now));
+            return;
+        }
+        // Dated by a clock that was behind, it looks old and is not; and a message that may
+        // still be sent again must not be shown twice.
+        let known_since = Timestamp::from_millis(at).max(self.steady_since);
+        if self.now.since(known_since) > crate::session::KEPT_TIME {
+            self.view.delete(table, key.to_vec());
+        }
     }
 
     fn sweep_peer(&mut self, key: &[u8]) -> Result<(), Error> {

@@ -82,7 +82,7 @@ impl Work<'_> {
     /// Begins the sessions that are needed, and sends what waits for them.
     fn use_bundle(&mut self, user: &UserId, devices: &[VerifiedPrekeys]) -> Result<(), Error> {
         let own = self.own()?;
-        if !own.is_listed() {
+        if !own.is_listed() || !self.may_speak(user)? {
             return Ok(());
         }
         let list = self.list_of(user)?;
@@ -210,6 +210,16 @@ impl Work<'_> {
             }
             // Nobody but ourselves says which account is ours.
             Succession::IdentityChanged => Ok(Adopted::Kept(Succession::Equivocation)),
+            Succession::Equivocation => {
+                let user = own.address().user.clone();
+                let mut contact = self.contact_to_change(&user)?;
+                if !contact.equivocated {
+                    contact.equivocated = true;
+                    self.save_contact(&user, contact);
+                    self.tell(Happening::Equivocation(user));
+                }
+                Ok(Adopted::Kept(Succession::Equivocation))
+            }
             other => Ok(Adopted::Kept(other)),
         }
     }
@@ -274,6 +284,9 @@ impl Work<'_> {
             // It may have waited for these devices alone.
             self.send_waiting(user)?;
         }
+        if !added.is_empty() && user != &own.address().user {
+            self.send_to_new_devices(user, old)?;
+        }
         if !(added.is_empty() && removed.is_empty()) {
             self.tell(Happening::DevicesChanged { user: user.clone(), added, removed });
         }
@@ -307,7 +320,7 @@ impl Work<'_> {
             self.adopt(&address.user, list)?;
         }
         let own = self.own()?;
-        if lists.their_hash == *own.list.hash() {
+        if lists.their_hash == *own.list.hash() || !self.may_speak(&address.user)? {
             return Ok(());
         }
         if lists.their_version > own.list.version() {
@@ -377,8 +390,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Another session with this device is to be begun.
+    /// Another session with this device is to be begun, if we talk.
     pub(super) fn begin_again(&mut self, address: &Address) -> Result<(), Error> {
+        if !self.talks(&address.user)? {
+            return Ok(());
+        }
         let mut contact = self.contact_to_change(&address.user)?;
         if !contact.begin_again.contains(&address.device) {
             contact.begin_again.push(address.device);

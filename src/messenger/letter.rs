@@ -9,6 +9,7 @@ use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Receipt, ReceiptKind};
+use crate::identity::{DeviceList, ListedDevice};
 use crate::session::Numbers;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::{Copy, Letter};
@@ -82,8 +83,7 @@ impl Work<'_> {
         letter.content = content.to_vec();
         if waits {
             letter.waits = true;
-            let key = waiting_key(user, self.next_order());
-            self.view.put(table::WAITING, key, Zeroizing::new(id.as_bytes().to_vec()));
+            self.wait_for_session(user, id);
             if ourselves || contact.list.is_none() || may_send {
                 self.fetch(user)?;
             } else {
@@ -167,6 +167,35 @@ impl Work<'_> {
             self.settle_letter(id, letter);
         }
         Ok(())
+    }
+
+    /// A user has devices that we did not know when we wrote: what nobody there has
+    /// confirmed goes to them too.
+    pub(super) fn send_to_new_devices(
+        &mut self,
+        user: &UserId,
+        known: &DeviceList,
+    ) -> Result<(), Error> {
+        for device in known.devices().iter().map(ListedDevice::id) {
+            for (_, entry) in self.log_of(&Address { user: user.clone(), device })? {
+                let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
+                let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
+                if let (Some(id), Some(mut letter)) = (id, letter)
+                    && !letter.waits
+                    && !letter.delivered
+                {
+                    letter.waits = true;
+                    self.save_letter(id, &letter);
+                    self.wait_for_session(user, id);
+                }
+            }
+        }
+        if self.has_waiting(user)? { self.fetch(user) } else { Ok(()) }
+    }
+
+    fn wait_for_session(&mut self, user: &UserId, id: MessageId) {
+        let key = waiting_key(user, self.next_order());
+        self.view.put(table::WAITING, key, Zeroizing::new(id.as_bytes().to_vec()));
     }
 
     /// Everybody for whom something waits.

@@ -141,6 +141,7 @@ impl Work<'_> {
             return Ok(true);
         };
         let Some(Offer { list, primary }) = Offer::open(&code, link) else { return Ok(false) };
+        let listed = list.device(device.address().device).is_some();
         self.begin(&Own {
             device,
             account: None,
@@ -148,7 +149,7 @@ impl Work<'_> {
             device_token,
             backed_up: false,
             backup_reminded: false,
-            link_code: Some(code),
+            link_code: (!listed).then_some(code),
             replaces: None,
         })?;
         if self.own()?.is_listed() {

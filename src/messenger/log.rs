@@ -179,7 +179,7 @@ impl Work<'_> {
             }
             next = Some(next.map_or(again_at, |next| next.min(again_at)));
         }
-        if overdue {
+        if overdue && self.may_speak(&to.user)? {
             self.is_silent(to)?;
         }
         if let Some(next) = next {

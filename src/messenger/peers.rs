@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::work::Work;
-use super::{Error, table};
+use super::{Consent, Error, table};
 use crate::address::{Address, UserId};
 use crate::crypto::SecretBytes;
 use crate::handshake::HandshakeId;
@@ -101,6 +101,10 @@ impl Work<'_> {
             if let PeerRow::Beside(id, RowKey::UsedBy(tag)) = row {
                 self.save_place(&key, id, tag, new.as_deref());
                 continue;
+            }
+            if let (PeerRow::Session(id), None) = (row, &new) {
+                // By which a repeated handshake would have found it.
+                self.view.delete(table::TAGS, id.as_bytes().to_vec());
             }
             let row_key = row_key(&key, row);
             if let PeerRow::Beside(_, RowKey::Skipped(_)) = row {
@@ -220,20 +224,36 @@ impl Work<'_> {
         Ok(self.contact(user)?.list.clone())
     }
 
-    /// Encrypts something to one device; `None` if there is no session that can.
+    /// Whether anything may be said to this user: to ourselves, and to who is accepted and
+    /// whose identity is the one that we know.
+    pub(super) fn may_speak(&mut self, user: &UserId) -> Result<bool, Error> {
+        if *user == self.own()?.address().user {
+            return Ok(true);
+        }
+        let contact = self.contact(user)?;
+        Ok(contact.consent == Consent::Accepted && contact.may_send())
+    }
+
+    /// The lists by which something is said to this user; `None` if nothing may be said, or
+    /// it would be rejected.
+    pub(super) fn lists_with(&mut self, user: &UserId) -> Result<Option<ListView>, Error> {
+        let own = self.own()?;
+        if !own.is_listed() || !self.may_speak(user)? {
+            return Ok(None);
+        }
+        let their_list = self.list_of(user)?;
+        Ok(their_list.map(|their_list| ListView::new(&own.list, &their_list)))
+    }
+
+    /// Encrypts something to one device; `None` if nothing may be said to it, or there is no
+    /// session that can.
     pub(super) fn encrypt_to(
         &mut self,
         address: &Address,
         body: Body<'_>,
         numbers: Numbers,
     ) -> Result<Option<Sent>, Error> {
-        let own = self.own()?;
-        let Some(their_list) = self.list_of(&address.user)? else { return Ok(None) };
-        if !own.is_listed() {
-            // It would be rejected.
-            return Ok(None);
-        }
-        let lists = ListView::new(&own.list, &their_list);
+        let Some(lists) = self.lists_with(&address.user)? else { return Ok(None) };
         let mut peer = self.peer(address)?;
         let result = match peer.encrypt(body, numbers, lists, self.now, &mut self.rng) {
             Ok(step) => self.save_step(&peer, step).map(Some),

@@ -46,6 +46,12 @@ impl Work<'_> {
                 for address in self.peers_of(user)? {
                     self.gap_noticed(&address)?;
                 }
+                // What could not go while they were blocked.
+                self.send_waiting(user)?;
+                let begin_again = !self.contact(user)?.begin_again.is_empty();
+                if begin_again || self.has_waiting(user)? {
+                    self.fetch(user)?;
+                }
             }
         }
         Ok(true)
@@ -207,22 +213,5 @@ impl Work<'_> {
         contact.consent_at = at;
         self.save_contact(user, contact);
         Ok(())
-    }
-
-    /// Forgets, once in a while, that a message was shown.
-    pub(super) fn sweep_shown(&mut self, key: &[u8], row: &[u8]) {
-        let at = row.try_into().ok().map_or(0, u64::from_be_bytes);
-        if at > self.now.as_millis() {
-            // Shown while the clock was ahead.
-            let now = self.now.as_millis().to_be_bytes().to_vec();
-            self.view.put(table::SHOWN, key.to_vec(), zeroize::Zeroizing::new(now));
-            return;
-        }
-        // Shown by a clock that was behind, it looks old and is not; and a message that may
-        // still be sent again must not be shown twice.
-        let known_since = Timestamp::from_millis(at).max(self.steady_since);
-        if self.now.since(known_since) > crate::session::KEPT_TIME {
-            self.view.delete(table::SHOWN, key.to_vec());
-        }
     }
 }

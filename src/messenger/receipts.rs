@@ -24,7 +24,8 @@ impl Work<'_> {
     pub(super) fn owe_receipt(&mut self, to: &Address, id: MessageId, talking: bool) {
         let first = if talking { DUE } else { WAITS };
         let key = [&[first], table::of_device(to, id.as_bytes()).as_slice()].concat();
-        self.view.put(table::RECEIPTS, key, Zeroizing::default());
+        let now = self.now.as_millis().to_be_bytes().to_vec();
+        self.view.put(table::RECEIPTS, key, Zeroizing::new(now));
     }
 
     /// A request was accepted: what was received until then is confirmed.

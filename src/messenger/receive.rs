@@ -274,6 +274,7 @@ impl Work<'_> {
                     self.take_sync(address, sync, events)?;
                 }
             }
+            Said::Nothing => {}
             Said::Request(_) | Said::Content(_) => {
                 let arrival = Arrival {
                     id,
@@ -329,12 +330,7 @@ impl Work<'_> {
         address: &Address,
         answer: crate::session::Answer,
     ) -> Result<(), Error> {
-        let own = self.own()?;
-        let Some(their_list) = self.list_of(&address.user)? else { return Ok(()) };
-        if !own.is_listed() {
-            return Ok(());
-        }
-        let lists = View::new(&own.list, &their_list);
+        let Some(lists) = self.lists_with(&address.user)? else { return Ok(()) };
         let mut peer = self.peer(address)?;
         if let Ok(step) = peer.answer(answer, lists, self.now, &mut self.rng) {
             let sent = self.save_step(&peer, step)?;

@@ -42,6 +42,10 @@ const LONGEST_WAIT: Duration = ASKED_AFTER[7];
 /// One or two are damage on the way; the genuine ones still come.
 const BROKEN_AFTER: usize = 3;
 
+/// How long after it was asked for a sign of life a device counts as silent: the message
+/// that made us ask goes again by then.
+const SILENT_AFTER: Duration = Duration::from_secs(6 * 24 * 60 * 60);
+
 /// How many sessions are begun with a device to repair one, an hour and a day.
 const BEGUN_AN_HOUR: usize = 1;
 const BEGUN_A_DAY: usize = 4;
@@ -95,7 +99,7 @@ impl Work<'_> {
         self.set_due(Job::Repair, &table::of_device(address, &[]), at)
     }
 
-    fn talks(&mut self, user: &UserId) -> Result<bool, Error> {
+    pub(super) fn talks(&mut self, user: &UserId) -> Result<bool, Error> {
         Ok(*user == self.own()?.address().user || self.contact(user)?.consent == Consent::Accepted)
     }
 
@@ -140,7 +144,7 @@ impl Work<'_> {
         error: DecryptError,
     ) -> Result<(), Error> {
         let mut health = self.health(address)?.unwrap_or_default();
-        note_name(&mut health, envelope, self.now);
+        note_name(&mut health, envelope, Noted::NotOpened, self.now);
         self.save_health(address, &health);
         match error {
             DecryptError::PeerRolledBack => {
@@ -162,14 +166,17 @@ impl Work<'_> {
         envelope: &Envelope,
     ) -> Result<(), Error> {
         let Some(mut health) = self.health(address)? else { return Ok(()) };
+        // The tag alone: a damaged copy has another salt.
         let name = name_of(envelope);
-        if let Some(place) =
-            health.not_opened.iter().position(|known| known.get(..8) == name.get(..8))
-        {
-            health.not_opened.remove(place);
-            if place < health.not_opened_at.len() {
-                health.not_opened_at.remove(place);
-            }
+        let tag = name.get(..8).unwrap_or_default();
+        let PeerHealth { not_opened, not_opened_at, unknown, unknown_at, .. } = &mut health;
+        let mut known = forget_name(not_opened, not_opened_at, tag);
+        known |= forget_name(unknown, unknown_at, tag);
+        if let Envelope::FirstMessage { handshake, message: _ } = envelope {
+            let PeerHealth { ephemerals, ephemerals_at, .. } = &mut health;
+            known |= forget_name(ephemerals, ephemerals_at, handshake.ephemeral());
+        }
+        if known {
             self.save_health(address, &health);
         }
         Ok(())
@@ -188,7 +195,7 @@ impl Work<'_> {
         }
         for address in self.peers_of(user)? {
             let mut health = self.health(&address)?.unwrap_or_default();
-            note_name(&mut health, envelope, self.now);
+            note_name(&mut health, envelope, Noted::Unknown, self.now);
             let often = restored_often(&health, self.now);
             self.save_health(&address, &health);
             // Jittered, so that a server cannot make many devices speak at once.
@@ -262,14 +269,14 @@ impl Work<'_> {
     /// Names what did not open, in the session that works.
     fn name_not_opened(&mut self, address: &Address) -> Result<bool, Error> {
         let Some(mut health) = self.health(address)? else { return Ok(false) };
-        if health.not_opened.is_empty() && health.ephemerals.is_empty() {
+        let mut names = std::mem::take(&mut health.not_opened);
+        names.append(&mut health.unknown);
+        if names.is_empty() && health.ephemerals.is_empty() {
             return Ok(false);
         }
-        let names: Vec<_> = std::mem::take(&mut health.not_opened)
-            .iter()
-            .filter_map(|name| envelope_name(name))
-            .collect();
+        let names: Vec<_> = names.iter().filter_map(|name| envelope_name(name)).collect();
         health.not_opened_at.clear();
+        health.unknown_at.clear();
         health.ephemerals_at.clear();
         let ephemerals: Vec<[u8; 32]> = std::mem::take(&mut health.ephemerals)
             .iter()
@@ -291,9 +298,9 @@ impl Work<'_> {
     /// Something has opened: the session works.
     pub(super) fn heard_from(&mut self, address: &Address) -> Result<(), Error> {
         if let Some(mut health) = self.health(address)?
-            && health.sign_asked
+            && health.sign_asked_at != 0
         {
-            health.sign_asked = false;
+            health.sign_asked_at = 0;
             self.save_health(address, &health);
         }
         Ok(())
@@ -307,30 +314,40 @@ impl Work<'_> {
         if !confirmed {
             return self.begin_again_for(address, Reason::Silent);
         }
-        if self.ask_for_sign(address)? {
-            Ok(())
-        } else {
-            self.begin_again_for(address, Reason::Silent)
+        if self.gives_no_sign(address, SILENT_AFTER)? {
+            return self.begin_again_for(address, Reason::Silent);
         }
+        Ok(())
     }
 
-    /// Envelopes that nobody knew are a day old: names them. If nothing came back the last
-    /// time, neither side knows the other's session.
+    /// Envelopes that nobody knew are a day old: names them. If nothing comes back, neither
+    /// side knows the other's session.
     fn ask_after_unknown(&mut self, address: &Address) -> Result<(), Error> {
-        if self.ask_for_sign(address)? && self.name_not_opened(address)? {
-            return Ok(());
+        if self.gives_no_sign(address, DAY)? || !self.name_not_opened(address)? {
+            return self.begin_again_for(address, Reason::Broken);
         }
-        self.begin_again_for(address, Reason::Broken)
+        Ok(())
     }
 
-    /// Asks for a sign of life in the session that is in use; not if there was none since
-    /// the last time, which it then forgets. Says whether it asked.
-    fn ask_for_sign(&mut self, address: &Address) -> Result<bool, Error> {
+    /// Asks for a sign of life in the session that is in use. If one was asked for so long
+    /// ago and none came, says so, and forgets that it asked.
+    fn gives_no_sign(&mut self, address: &Address, patience: Duration) -> Result<bool, Error> {
         let mut health = self.health(address)?.unwrap_or_default();
-        health.sign_asked = !health.sign_asked;
-        let ask = health.sign_asked;
+        let asked_at = Timestamp::from_millis(health.sign_asked_at);
+        let ask = health.sign_asked_at == 0;
+        let none_came = !ask && self.now.apart(asked_at) >= patience;
+        if ask {
+            health.sign_asked_at = self.now.as_millis();
+        } else if none_came {
+            health.sign_asked_at = 0;
+        } else {
+            return Ok(false);
+        }
         self.save_health(address, &health);
-        Ok(ask && self.send_control(address, Control::SignOfLife)?)
+        if ask {
+            self.send_control(address, Control::SignOfLife)?;
+        }
+        Ok(none_came)
     }
 
     /// Asks for what is missing; begins again what is broken.
@@ -344,8 +361,11 @@ impl Work<'_> {
             .filter_map(|(name, _)| name.get(..8).map(<[u8]>::to_vec))
             .collect();
         let broken = old.len() >= BROKEN_AFTER || health.begin_later;
-        let day_old = health.not_opened_at.iter().chain(&health.ephemerals_at);
-        let day_old = day_old.copied().any(|at| self.now.apart(Timestamp::from_millis(at)) >= DAY);
+        let day_old = health.not_opened_at.iter().chain(&health.unknown_at);
+        let day_old = day_old
+            .chain(&health.ephemerals_at)
+            .copied()
+            .any(|at| self.now.apart(Timestamp::from_millis(at)) >= DAY);
         self.match_gaps(address, &mut health)?;
         let (mut ask, mut lost) = (Vec::new(), Vec::new());
         let mut next: Option<u64> = None;
@@ -447,20 +467,42 @@ fn name_of(envelope: &Envelope) -> [u8; 16] {
     envelope.message().name()
 }
 
-fn note_name(health: &mut PeerHealth, envelope: &Envelope, now: Timestamp) {
-    if let Envelope::FirstMessage { handshake, message: _ } = envelope {
-        let ephemeral = handshake.ephemeral().to_vec();
-        if !health.ephemerals.contains(&ephemeral) && health.ephemerals.len() < MAX_NAMES {
-            health.ephemerals.push(ephemeral);
-            health.ephemerals_at.push(now.as_millis());
+/// Which of a device's envelopes are noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    /// One that has the tag of a session with it.
+    NotOpened,
+    /// One that nobody knows: only the transport says that it is from there.
+    Unknown,
+}
+
+fn note_name(health: &mut PeerHealth, envelope: &Envelope, noted: Noted, now: Timestamp) {
+    let (names, since, name) = match (envelope, noted) {
+        (Envelope::FirstMessage { handshake, message: _ }, _) => {
+            let ephemeral = handshake.ephemeral().to_vec();
+            (&mut health.ephemerals, &mut health.ephemerals_at, ephemeral)
         }
-        return;
+        (_, Noted::NotOpened) => {
+            (&mut health.not_opened, &mut health.not_opened_at, name_of(envelope).to_vec())
+        }
+        (_, Noted::Unknown) => {
+            (&mut health.unknown, &mut health.unknown_at, name_of(envelope).to_vec())
+        }
+    };
+    if !names.contains(&name) && names.len() < MAX_NAMES {
+        names.push(name);
+        since.push(now.as_millis());
     }
-    let name = name_of(envelope).to_vec();
-    if !health.not_opened.contains(&name) && health.not_opened.len() < MAX_NAMES {
-        health.not_opened.push(name);
-        health.not_opened_at.push(now.as_millis());
+}
+
+/// Takes out of a list of names, and of their times, those that begin like this one.
+fn forget_name(names: &mut Vec<Vec<u8>>, since: &mut Vec<u64>, start: &[u8]) -> bool {
+    let Some(place) = names.iter().position(|name| name.starts_with(start)) else { return false };
+    names.remove(place);
+    if place < since.len() {
+        since.remove(place);
     }
+    true
 }
 
 fn today(now: Timestamp) -> u32 {

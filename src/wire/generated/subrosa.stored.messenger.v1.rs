@@ -379,9 +379,14 @@ pub struct PeerHealth {
     pub served_at: ::prost::alloc::vec::Vec<u64>,
     #[prost(message, repeated, tag = "10")]
     pub gaps: ::prost::alloc::vec::Vec<AskedGap>,
-    /// A sign of life has been asked for.
-    #[prost(bool, tag = "11")]
-    pub sign_asked: bool,
+    /// Since when a sign of life has been asked for, and nothing came; 0: it has not.
+    #[prost(uint64, tag = "11")]
+    pub sign_asked_at: u64,
+    /// Envelopes that nobody knew, as the first two: only the transport says from whom.
+    #[prost(bytes = "vec", repeated, tag = "12")]
+    pub unknown: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint64, repeated, tag = "13")]
+    pub unknown_at: ::prost::alloc::vec::Vec<u64>,
 }
 /// A gap that is being asked for.
 #[derive(::zeroize::Zeroize)]
