@@ -3,6 +3,7 @@
 //! | file | what it attacks |
 //! | --- | --- |
 //! | `delivery` | every delivered message opens once, whatever the network does |
+//! | `groups` | sender keys: loss, repetition, damage, roll-back, and what is printed |
 //! | `malformed` | damaged bytes change nothing and never panic |
 //! | `adversary` | the promises, against stolen state, a lying directory, replays |
 //! | `recovery` | lost states, wrong clocks, envelopes at the worst time |
@@ -12,6 +13,7 @@
 
 mod adversary;
 mod delivery;
+mod groups;
 mod lookup;
 mod malformed;
 mod protobuf;
