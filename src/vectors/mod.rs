@@ -18,6 +18,7 @@ mod party;
 mod prekeys;
 mod ratchet;
 mod safety_numbers;
+mod sender_keys;
 mod steps;
 
 use std::path::Path;
@@ -113,4 +114,9 @@ fn safety_numbers() {
 #[test]
 fn content() {
     check("content.json", &content::vectors());
+}
+
+#[test]
+fn sender_keys() {
+    check("sender_keys.json", &sender_keys::vectors());
 }
