@@ -15,6 +15,8 @@ mod conversation;
 mod device_list;
 #[path = "fuzz_targets/envelope.rs"]
 mod envelope;
+#[path = "fuzz_targets/group.rs"]
+mod group;
 #[path = "fuzz_targets/handshake.rs"]
 mod handshake;
 #[path = "fuzz_targets/input.rs"]
@@ -79,6 +81,11 @@ fn device_lists() {
 #[test]
 fn envelopes() {
     replay("envelope", envelope::run, seeds::envelopes);
+}
+
+#[test]
+fn groups() {
+    replay("group", group::run, seeds::groups);
 }
 
 #[test]
