@@ -10,6 +10,7 @@
 //! | `lookup` | rows that are looked up when needed: duplicates and roll-backs after loading, nothing left behind |
 //! | `secrets` | nothing secret is printed |
 //! | `records` | records of earlier versions still load |
+//! | `sender_key_records` | the same, of sender keys |
 
 mod adversary;
 mod delivery;
@@ -20,5 +21,6 @@ mod protobuf;
 mod records;
 mod recovery;
 mod secrets;
+mod sender_key_records;
 mod side;
 mod thief;
