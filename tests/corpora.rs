@@ -17,6 +17,8 @@ mod conversation;
 mod device_list;
 #[path = "fuzz_targets/envelope.rs"]
 mod envelope;
+#[path = "fuzz_targets/group.rs"]
+mod group;
 #[path = "fuzz_targets/handshake.rs"]
 mod handshake;
 #[path = "fuzz_targets/input.rs"]
@@ -90,6 +92,11 @@ fn device_lists() {
 #[test]
 fn envelopes() {
     replay("envelope", envelope::run, seeds::envelopes);
+}
+
+#[test]
+fn groups() {
+    replay("group", group::run, seeds::groups);
 }
 
 #[test]

@@ -24,6 +24,15 @@ const SECRET: [&str; 11] = [
     "StockedPrekey",
 ];
 
+/// Sender keys, stored and on their way: the same.
+const SENDER_KEYS: [&str; 5] = [
+    ".subrosa.stored.sender_key.v1.SendingChain",
+    ".subrosa.stored.sender_key.v1.ReceivingChain",
+    ".subrosa.stored.sender_key.v1.Iteration",
+    ".subrosa.stored.sender_key.v1.MissingIteration",
+    ".subrosa.v1.SenderKeyDistribution",
+];
+
 /// What people say cannot be printed either.
 const SAID: [&str; 8] = [
     ".subrosa.v1.Content",
@@ -51,10 +60,13 @@ fn generate(into: &Path) {
         let path = format!("{MESSENGER}.{name}");
         config.type_attribute(path, "#[derive(::zeroize::ZeroizeOnDrop)]");
     }
+    for name in SENDER_KEYS {
+        config.type_attribute(name, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]");
+    }
     config
         .out_dir(into)
         .skip_protoc_run()
-        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER]))
+        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER]).chain(&SENDER_KEYS))
         .type_attribute(MESSENGER, "#[derive(::zeroize::Zeroize)]")
         .message_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .enum_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
@@ -73,7 +85,12 @@ fn generated_code_is_up_to_date() {
     let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
     fs::create_dir_all(&fresh).unwrap();
     generate(&fresh);
-    for package in ["subrosa.v1.rs", "subrosa.stored.v1.rs", "subrosa.stored.messenger.v1.rs"] {
+    for package in [
+        "subrosa.v1.rs",
+        "subrosa.stored.v1.rs",
+        "subrosa.stored.messenger.v1.rs",
+        "subrosa.stored.sender_key.v1.rs",
+    ] {
         let read = |folder: &Path| fs::read_to_string(folder.join(package)).unwrap();
         assert_eq!(
             read(&fresh),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "address",
     "timestamp",
     "crypto",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 14] = [
     "handshake",
     "ratchet",
     "session",
+    "group",
     "content",
     "directory",
     "messenger",

@@ -10,7 +10,7 @@ use crate::clock::each;
 use crate::primitives::Inputs;
 use crate::primitives::Primitive::{
     self, Decapsulate, Ed25519Key, Encapsulate, ExpandBlock, Hmac, KemCheck, KemKey, Mask, Open,
-    Random, Seal, Verify, X25519, X25519Key,
+    Random, Seal, Sign, Verify, VerifyTogether, X25519, X25519Key,
 };
 
 /// A primitive, how often, and the section of SPEC.md that demands it.
@@ -48,6 +48,31 @@ pub(crate) const fn decrypt(padded: usize) -> [Part; 5] {
         Part(ExpandBlock, 1, "6.3 key"),
         Part(Open(padded), 1, "6.3 sealed"),
     ]
+}
+
+/// What is signed of a group message: label, zero byte, what the AEAD covers, and what is
+/// sealed (14.3).
+const GROUP_SIGNED: usize = 23 + 1 + 100 + PADDED_100 + 16;
+
+/// A message to a group encrypted.
+pub(crate) fn group_encrypt() -> Vec<Part> {
+    let mut parts = Vec::from(encrypt(PADDED_100));
+    parts.push(Part(Sign(GROUP_SIGNED), 1, "14.3 signature"));
+    parts
+}
+
+/// A message of a group decrypted.
+pub(crate) fn group_decrypt() -> Vec<Part> {
+    let mut parts = Vec::from(decrypt(PADDED_100));
+    parts.push(Part(Verify(GROUP_SIGNED), 1, "14.5 step 4"));
+    parts
+}
+
+/// The same, one of many that are verified together.
+pub(crate) fn group_decrypt_together() -> Vec<Part> {
+    let mut parts = Vec::from(decrypt(PADDED_100));
+    parts.push(Part(VerifyTogether(GROUP_SIGNED), 1, "14.5 step 4"));
+    parts
 }
 
 /// The sending half, what the first message of a chain takes beside encrypting.

@@ -36,6 +36,12 @@
 //! | `bytes_later_overhead` | an envelope beside its padded payload, at most | |
 //! | `bytes_first_over_16` | a first envelope beside 16 bytes of content | |
 //! | `bytes_session_record` | the largest record of a session in use | |
+//! | `group_encrypt_100` | `SendingChain::encrypt` of 100 bytes | primitives |
+//! | `group_decrypt_100` | `GroupMessage::decode` and `ReceivingChain::decrypt` of 100 bytes, in order | primitives |
+//! | `group_decrypt_batch_256` | the same, 256 verified together, a message | primitives |
+//! | `group_batch_vs_single` | the same | `group_decrypt_100` |
+//! | `bytes_group_overhead` | an envelope of a group beside its padded payload, at most | |
+//! | `bytes_distribution` | what hands a chain over, at most | |
 //! | `pq_epoch_alternating`, `pq_epoch_alternating_loss20` | messages of both sides a post-quantum epoch, over 1,000 epochs | |
 
 mod bare_sqlite;
@@ -44,6 +50,7 @@ mod crowd;
 mod epochs;
 mod figure;
 mod floors;
+mod groups;
 mod handshakes;
 mod many_peers;
 mod messages;
@@ -89,7 +96,7 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
-const MEASURES: [(&[&str], Measure); 16] = [
+const MEASURES: [(&[&str], Measure); 19] = [
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
@@ -104,6 +111,17 @@ const MEASURES: [(&[&str], Measure); 16] = [
     (&["bytes_later_overhead"], sizes::later_overhead),
     (&["bytes_first_over_16"], sizes::first_over_16),
     (&["bytes_session_record"], sizes::session_record),
+    (
+        &[
+            "group_encrypt_100",
+            "group_decrypt_100",
+            "group_decrypt_batch_256",
+            "group_batch_vs_single",
+        ],
+        groups::in_order,
+    ),
+    (&["bytes_group_overhead"], groups::overhead),
+    (&["bytes_distribution"], groups::distribution),
     (&["pq_epoch_alternating"], epochs::alternating),
     (&["pq_epoch_alternating_loss20"], epochs::with_losses),
 ];

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chacha20::XChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey, verify_batch};
 use hmac::{Hmac, KeyInit, Mac};
 use libcrux_ml_kem::mlkem768::{self, MlKem768PublicKey};
 use rand::rngs::ChaCha8Rng;
@@ -19,6 +19,9 @@ use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::clock::timed;
+
+/// How many signatures are verified together.
+pub(crate) const TOGETHER: usize = 256;
 
 /// One call of an outside crate.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +44,12 @@ pub(crate) enum Primitive {
     X25519,
     /// An Ed25519 public key decoded.
     Ed25519Key,
+    /// An Ed25519 signature over that many bytes.
+    Sign(usize),
     /// An Ed25519 signature over that many bytes verified, strictly.
     Verify(usize),
+    /// The same, 256 together.
+    VerifyTogether(usize),
     /// An ML-KEM-768 key pair from its seed.
     KemKey,
     /// The modulus check of an ML-KEM-768 encapsulation key.
@@ -65,7 +72,11 @@ impl fmt::Display for Primitive {
             Self::X25519Key => f.write_str("X25519 key"),
             Self::X25519 => f.write_str("X25519"),
             Self::Ed25519Key => f.write_str("Ed25519 key decoded"),
+            Self::Sign(length) => write!(f, "Ed25519 sign over {length} B"),
             Self::Verify(length) => write!(f, "Ed25519 verify over {length} B"),
+            Self::VerifyTogether(length) => {
+                write!(f, "Ed25519 verify over {length} B, {TOGETHER} together")
+            }
             Self::KemKey => f.write_str("ML-KEM key pair"),
             Self::KemCheck => f.write_str("ML-KEM key check"),
             Self::Encapsulate => f.write_str("ML-KEM encapsulation"),
@@ -151,6 +162,22 @@ impl Inputs {
                 timed(calls, || {
                     let verified = self.verifying.verify_strict(black_box(&message), &signature);
                     verified.expect("just signed");
+                })
+            }
+            Primitive::Sign(length) => {
+                let message = vec![4; length];
+                timed(calls, || {
+                    black_box(self.signing.sign(black_box(&message)));
+                })
+            }
+            Primitive::VerifyTogether(length) => {
+                let messages: Vec<_> = (0..TOGETHER).map(|n| vec![n as u8; length]).collect();
+                let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+                let signatures: Vec<_> = messages.iter().map(|m| self.signing.sign(m)).collect();
+                let keys = [self.verifying; TOGETHER];
+                timed(calls / TOGETHER, || {
+                    let messages = black_box(&messages);
+                    verify_batch(messages, &signatures, &keys).expect("just signed");
                 })
             }
             kem => self.time_kem(kem, calls),

@@ -63,6 +63,36 @@ impl VerifyingKey {
     }
 }
 
+/// A signature, with what it is said to be of; not checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Signed<'a> {
+    pub(crate) key: &'a VerifyingKey,
+    pub(crate) message: &'a [u8],
+    pub(crate) signature: &'a Signature,
+}
+
+/// Checks signatures over `label || 0x00 || message` together, which takes a third of
+/// the time.
+///
+/// # Errors
+///
+/// [`BadSignature`]: at least one is wrong. [`VerifyingKey::verify`] says which.
+///
+/// # Security
+///
+/// Takes a little more than [`VerifyingKey::verify`]: of whoever holds the private key,
+/// signatures whose `R` is of small order, has a part of small order, or is not in its
+/// one encoding. Nobody else can make one of these, nor alter a signature into one, as
+/// keys are not weak, `S` is reduced and `R` is hashed as it came. So it is for places
+/// where it does not matter whether all receivers agree on what a dishonest signer made.
+pub(crate) fn verify_batch(label: Label, batch: &[Signed<'_>]) -> Result<(), BadSignature> {
+    let messages: Vec<_> = batch.iter().map(|signed| labelled(label, signed.message)).collect();
+    let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    let signatures: Vec<_> = batch.iter().map(|signed| signed.signature.0).collect();
+    let keys: Vec<_> = batch.iter().map(|signed| signed.key.0).collect();
+    ed25519_dalek::verify_batch(&messages, &signatures, &keys).map_err(|_| BadSignature)
+}
+
 impl Hash for VerifyingKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_bytes().hash(state);
@@ -156,6 +186,35 @@ mod tests {
         assert!(public.verify(Label::PREKEY, b"massage", &signature).is_err());
         let other = SigningKey::from_seed(Secret::copy_from(&[6; 32])).verifying_key();
         assert!(other.verify(Label::PREKEY, b"message", &signature).is_err());
+    }
+
+    #[test]
+    fn a_batch_is_right_when_each_signature_in_it_is() {
+        let keys = [5, 6, 7].map(|seed| SigningKey::from_seed(Secret::copy_from(&[seed; 32])));
+        let public = keys.each_ref().map(SigningKey::verifying_key);
+        let message = |place: usize| [b'm', place as u8];
+        let right = [0, 1, 2].map(|place| keys[place].sign(Label::PREKEY, &message(place)));
+        let check = |label, signatures: &[Signature; 3], messages: [usize; 3]| {
+            let messages = messages.map(message);
+            let signed = |place: usize| Signed {
+                key: &public[place],
+                message: &messages[place],
+                signature: &signatures[place],
+            };
+            verify_batch(label, &[0, 1, 2].map(signed))
+        };
+        assert!(verify_batch(Label::PREKEY, &[]).is_ok());
+        assert!(check(Label::PREKEY, &right, [0, 1, 2]).is_ok());
+        assert!(check(Label::VIEW, &right, [0, 1, 2]).is_err());
+        assert!(check(Label::PREKEY, &right, [0, 2, 1]).is_err());
+        let [one, other, _] = right;
+        assert!(check(Label::PREKEY, &[other, one, right[2]], [0, 1, 2]).is_err());
+        for bit in 0..64 * 8 {
+            let mut bytes = right[2].to_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let wrong = [one, other, Signature::from_bytes(&bytes)];
+            assert!(check(Label::PREKEY, &wrong, [0, 1, 2]).is_err());
+        }
     }
 
     #[test]

@@ -64,6 +64,14 @@ labels! {
     BACKUP = "backup";
     /// The checksum of a recovery key (12.4).
     RECOVERY_KEY = "recovery key";
+    /// The header key of a sender's chain from its header seed (14.2).
+    SENDER_HEADER = "sender header";
+    /// The hash that names a sender's chain (14.2).
+    SENDER_CHAIN = "sender chain";
+    /// The signature over a group message (14.3).
+    GROUP_MESSAGE = "group message";
+    /// The sender's device list that a group message goes by (14.3).
+    GROUP_VIEW = "group view";
 }
 
 labels! {

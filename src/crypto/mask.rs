@@ -8,7 +8,7 @@ use super::Secret;
 
 /// XORs the header with the key stream of this key and nonce, from block 0.
 #[inline]
-pub(crate) fn mask(key: &Secret<32>, nonce: &[u8; 24], header: &mut [u8; 44]) {
+pub(crate) fn mask<const N: usize>(key: &Secret<32>, nonce: &[u8; 24], header: &mut [u8; N]) {
     XChaCha20::new(key.expose().into(), nonce.into()).apply_keystream(header);
 }
 

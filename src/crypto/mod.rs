@@ -32,7 +32,7 @@ mod x25519;
 
 pub(crate) use aead::{open, seal};
 pub(crate) use at_rest::{AT_REST_NONCE_LEN, open_at_rest, seal_at_rest};
-pub(crate) use ed25519::{Signature, SigningKey, VerifyingKey};
+pub(crate) use ed25519::{Signature, Signed, SigningKey, VerifyingKey, verify_batch};
 pub(crate) use kdf::{
     ChainStep, HmacKey, chain_step, expand, hkdf, hmac_parts, hmac_tag, sha256, with_expanded,
 };

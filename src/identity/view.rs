@@ -20,4 +20,12 @@ impl View {
             sha256(&[Label::VIEW.as_bytes(), &[0], sender.hash(), recipient.hash()]);
         Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
+
+    /// The view of a message to a group, which goes by the sender's own list alone.
+    #[must_use]
+    pub fn of_group_message(sender: &DeviceList) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] =
+            sha256(&[Label::GROUP_VIEW.as_bytes(), &[0], sender.hash()]);
+        Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
 }

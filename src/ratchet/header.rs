@@ -119,17 +119,23 @@ pub(crate) type MaskKey = Arc<Secret<32>>;
 // masked = Mask(mask_key, tag || salt || 0^8, header)
 pub(crate) fn unmask(key: &Secret<32>, head: &Head) -> Header {
     let mut header = head.masked;
-    mask(key, &mask_nonce(head.tag, &head.salt), &mut header);
+    apply_mask(key, head.tag, &head.salt, &mut header);
     Header::from_bytes(&header)
 }
 
-fn mask_nonce(tag: Tag, salt: &Salt) -> [u8; 24] {
+/// Masks a header, or unmasks it.
+pub(crate) fn apply_mask<const N: usize>(
+    key: &Secret<32>,
+    tag: Tag,
+    salt: &Salt,
+    header: &mut [u8; N],
+) {
     let mut nonce = [0; 24];
     let (first, rest) = nonce.split_at_mut(8);
     first.copy_from_slice(&tag.to_bytes());
     let (second, _) = rest.split_at_mut(8);
     second.copy_from_slice(salt);
-    nonce
+    mask(key, &nonce, header);
 }
 
 /// `hk` of one chain, with the two keys derived from it.
@@ -166,7 +172,7 @@ impl HeaderKey {
     pub(crate) fn protect(&self, header: &Header, salt: Salt) -> Head {
         let tag = self.tag(header.number);
         let mut masked = header.to_bytes();
-        mask(&self.mask_key, &mask_nonce(tag, &salt), &mut masked);
+        apply_mask(&self.mask_key, tag, &salt, &mut masked);
         Head { tag, salt, masked }
     }
 

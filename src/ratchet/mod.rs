@@ -39,16 +39,16 @@ mod saved;
 mod send;
 mod tag_map;
 
+pub(crate) use chain::{Chain, MessageKey, ReceivingChain, nonce};
 pub use chain::{MAX_KEPT_A_JUMP, MAX_PASSED_OVER};
-pub(crate) use header::Head;
 pub use header::Tag;
+pub(crate) use header::{Head, HeaderKey, Salt, apply_mask};
 pub use kept::{KEPT_MESSAGES, KEPT_TIME, MAX_SKIPPED_KEYS};
 pub(crate) use receive::{OpenError, Recognised};
 pub(crate) use saved::Saved;
 pub(crate) use send::SendError;
 
-use chain::{ReceivingChain, SendingChain};
-use header::HeaderKey;
+use chain::SendingChain;
 use kept::{SkippedKeys, UsedTags};
 use post_quantum::PostQuantum;
 

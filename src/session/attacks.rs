@@ -9,13 +9,14 @@ use rand::rngs::ChaCha8Rng;
 use super::{Body, Content, DecryptError, Outgoing, Session, padding};
 use crate::Timestamp;
 use crate::address::UserId;
+use crate::crypto::Secret;
 use crate::handshake::attacks::Responder;
 use crate::handshake::{Opening, ReplayRecord, initiate};
 use crate::identity::{Account, Device, View};
 use crate::ratchet::Log;
 use crate::wire::{
-    Control, DecodeError, Envelope, EnvelopeName, ListVersions, Message, MessageId, NotOpened,
-    NumberRange, append_shards, pad,
+    ChainId, Control, DecodeError, Envelope, EnvelopeName, ListVersions, Message, MessageId,
+    NotOpened, NumberRange, Replaced, SenderKeyDistribution, append_shards, pad,
 };
 
 fn say(session: &mut Session, content: &[u8], rng: &mut ChaCha8Rng, now: Timestamp) -> Envelope {
@@ -103,6 +104,16 @@ fn control_messages(rng: &mut ChaCha8Rng) -> Vec<Control> {
     let ranges = [(1, 1), (300, 70_000)].map(|(first, last)| NumberRange::new(first, last));
     let ranges: Vec<_> = ranges.into_iter().flatten().collect();
     let names = vec![EnvelopeName { tag: [1; 8], salt: [2; 8] }; 3];
+    let chain_id = ChainId::from_bytes([4; 8]);
+    let sender_key = SenderKeyDistribution {
+        group_id: [5; 32],
+        chain_id,
+        chain_key: Secret::copy_from(&[6; 32]),
+        header_seed: Secret::copy_from(&[7; 32]),
+        verifying_key: [8; 32],
+        iteration: 9,
+        replaced: Some(Replaced { chain_id, length: 10 }),
+    };
     vec![
         Control::Lists(Box::new(versions)),
         Control::Ask(ranges.clone()),
@@ -110,6 +121,8 @@ fn control_messages(rng: &mut ChaCha8Rng) -> Vec<Control> {
         Control::NotOpened(NotOpened { names, ephemerals: vec![[3; 32]; 2] }),
         Control::SignOfLife,
         Control::Sign,
+        Control::SenderKeySaved(sender_key.acknowledgement()),
+        Control::SenderKey(Box::new(sender_key)),
     ]
 }
 

@@ -147,7 +147,7 @@ pub struct Received {
 impl Received {
     /// What a payload says, and its field `shards`; nothing of it counts if it breaks
     /// the rules.
-    pub(super) fn from_payload(payload: Result<Payload, DecodeError>) -> (Self, Vec<u8>) {
+    pub(crate) fn from_payload(payload: Result<Payload, DecodeError>) -> (Self, Vec<u8>) {
         let malformed = |error| {
             let received = Self {
                 content: Content::Malformed(error),
@@ -180,8 +180,11 @@ impl Received {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::Secret;
     use crate::session::padding::{SMALLEST, padded_len};
-    use crate::wire::{EnvelopeName, NotOpened, NumberRange, ShortId};
+    use crate::wire::{
+        ChainId, EnvelopeName, NotOpened, NumberRange, Replaced, SenderKeyDistribution, ShortId,
+    };
 
     fn padded(control: Control) -> usize {
         let mark = Some(Mark { seq: u64::MAX, id: ShortId::from_bytes([0xff; 4]) });
@@ -213,5 +216,22 @@ mod tests {
         assert_eq!(padded(not_opened(0, 5)), SMALLEST);
         assert!(padded(not_opened(0, 6)) > SMALLEST);
         assert_eq!([Control::SignOfLife, Control::Sign].map(padded), [SMALLEST; 2]);
+    }
+
+    #[test]
+    fn a_sender_key_and_its_acknowledgement_fit_the_smallest_class() {
+        let chain_id = ChainId::from_bytes([0xff; 8]);
+        let key = SenderKeyDistribution {
+            group_id: [0xff; 32],
+            chain_id,
+            chain_key: Secret::copy_from(&[0xff; 32]),
+            header_seed: Secret::copy_from(&[0xff; 32]),
+            verifying_key: [0xff; 32],
+            iteration: 1000,
+            replaced: Some(Replaced { chain_id, length: 1000 }),
+        };
+        let saved = Control::SenderKeySaved(key.acknowledgement());
+        let key = Control::SenderKey(Box::new(key));
+        assert_eq!([key, saved].map(padded), [SMALLEST; 2]);
     }
 }

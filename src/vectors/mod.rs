@@ -20,6 +20,7 @@ mod party;
 mod prekeys;
 mod ratchet;
 mod safety_numbers;
+mod sender_keys;
 mod steps;
 
 use std::path::Path;
@@ -125,4 +126,9 @@ fn links() {
 #[test]
 fn backups() {
     check("backups.json", &backups::vectors());
+}
+
+#[test]
+fn sender_keys() {
+    check("sender_keys.json", &sender_keys::vectors());
 }

@@ -287,6 +287,29 @@ pub(super) fn pq_secret(shared: &[u8; 32], epoch: u32, key: &[u8], ciphertext: &
     expand(shared, &[b"subrosa/1 pq secret", &epoch.to_be_bytes(), &key, &ciphertext])
 }
 
+// --- 14: sender keys ---
+
+pub(super) fn sender_context(
+    group: &[u8; 32],
+    user: &[u8],
+    device: u32,
+    chain_id: &[u8; 8],
+) -> Vec<u8> {
+    cat(&[group, &lp(user), &device.to_be_bytes(), chain_id])
+}
+
+pub(super) fn sender_associated_data(context: &[u8]) -> [u8; 32] {
+    sha256(&[b"subrosa/1 sender chain\0", context])
+}
+
+pub(super) fn sender_header_key(seed: &[u8; 32], context: &[u8]) -> [u8; 32] {
+    expand(seed, &[b"subrosa/1 sender header", context])
+}
+
+pub(super) fn group_view(own: &[u8; 32]) -> [u8; 8] {
+    array(&sha256(&[b"subrosa/1 group view\0", own])[..8])
+}
+
 // --- 6.6: the erasure code ---
 
 /// Multiplies in GF(2⁸) with the polynomial 0x11D.

@@ -2,6 +2,7 @@
 
 use super::generated::v1;
 use super::keys::SignedDeviceList;
+use super::sender_key::{SenderKeyAcknowledgement, SenderKeyDistribution};
 use super::{DecodeError, fixed};
 
 /// A message of the session layer itself; never shown to a person.
@@ -23,6 +24,10 @@ pub enum Control {
     SignOfLife,
     /// The answer to that.
     Sign,
+    /// The key to the sender's messages in a group (SPEC.md, section 14.4).
+    SenderKey(Box<SenderKeyDistribution>),
+    /// The receiver's chain of a group has been saved.
+    SenderKeySaved(SenderKeyAcknowledgement),
     /// Something that this version does not know; ignored.
     Unknown,
 }
@@ -130,6 +135,12 @@ impl Control {
             }
             Some(v1::control::Kind::SignOfLife(v1::SignOfLife {})) => Ok(Self::SignOfLife),
             Some(v1::control::Kind::Sign(v1::Sign {})) => Ok(Self::Sign),
+            Some(v1::control::Kind::SenderKey(key)) => {
+                Ok(Self::SenderKey(Box::new(SenderKeyDistribution::from_raw(&key)?)))
+            }
+            Some(v1::control::Kind::SenderKeySaved(saved)) => {
+                Ok(Self::SenderKeySaved(SenderKeyAcknowledgement::from_raw(&saved)?))
+            }
         }
     }
 
@@ -153,6 +164,8 @@ impl Control {
             Self::NotOpened(not_opened) => v1::control::Kind::NotOpened(not_opened.into_raw()),
             Self::SignOfLife => v1::control::Kind::SignOfLife(v1::SignOfLife {}),
             Self::Sign => v1::control::Kind::Sign(v1::Sign {}),
+            Self::SenderKey(key) => v1::control::Kind::SenderKey(key.to_raw()),
+            Self::SenderKeySaved(saved) => v1::control::Kind::SenderKeySaved(saved.into_raw()),
         };
         v1::Control { kind: Some(kind) }
     }

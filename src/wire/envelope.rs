@@ -71,8 +71,10 @@ impl Envelope {
                     message: Message::from_raw(required(message, "message")?)?,
                 })
             }
-            // No session is concerned: `Link` decodes it.
-            v1::envelope::Kind::Link(_) => Err(DecodeError::Malformed("envelope")),
+            // No session is concerned: `Link` and `GroupMessage` decode them.
+            v1::envelope::Kind::Link(_) | v1::envelope::Kind::GroupMessage(_) => {
+                Err(DecodeError::Malformed("envelope"))
+            }
         }
     }
 

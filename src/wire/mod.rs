@@ -19,6 +19,7 @@ mod keys;
 mod link;
 mod padding;
 mod payload;
+mod sender_key;
 pub(crate) mod stored;
 
 mod generated {
@@ -35,6 +36,9 @@ mod generated {
     pub(crate) mod messenger {
         include!("generated/subrosa.stored.messenger.v1.rs");
     }
+    pub(crate) mod sender_key {
+        include!("generated/subrosa.stored.sender_key.v1.rs");
+    }
 }
 
 pub use control::{Control, EnvelopeName, ListVersions, MAX_CONTROL_ITEMS, NotOpened, NumberRange};
@@ -50,6 +54,9 @@ pub(crate) use link::{Link, LinkOffer, LinkReply, PADDED_LINK_LEN};
 pub(crate) use padding::{pad, unpad};
 pub use payload::{Mark, MessageId, ShortId};
 pub(crate) use payload::{Payload, append_shards};
+pub use sender_key::{
+    ChainId, GroupMessage, Replaced, SenderKeyAcknowledgement, SenderKeyDistribution,
+};
 
 /// Why bytes could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 /// The records of `proto/messenger.proto`.
 pub(crate) use super::generated::messenger;
+/// The records of `proto/stored_sender_key.proto`.
+pub(crate) use super::generated::sender_key;
 pub(crate) use super::generated::stored::{
     Account, Agreed, Answering, Chain, ClosedChain, Device, Gap, Numbering, Offering, Peer,
     PendingHandshake, PostQuantum, PrekeySecret, Ratchet, ReceivedId, ReceivedNumber, ReplayEntry,

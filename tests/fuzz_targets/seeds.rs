@@ -1,7 +1,9 @@
 //! What the fuzzers begin with: genuine values, so that they get behind every signature
 //! and seal.
 
+use subrosa::Timestamp;
 use subrosa::content::{Content, Typing};
+use subrosa::group::sender_key::{Handover, ReceivingChain};
 use subrosa::handshake::{DevicePrekeys, PrekeyBundle, PrekeySecret};
 use subrosa::identity::{Account, Device};
 use subrosa::session::PeerRow;
@@ -13,7 +15,7 @@ use crate::conversation::{
 };
 use crate::records::{ACCOUNT, DEVICE, PEER, PREKEY, REPLAYS, SESSION, row_key};
 use crate::side::{START, Side, pair};
-use crate::{bundle, envelope, records as target};
+use crate::{bundle, envelope, group, records as target};
 
 /// Names and inputs.
 pub(crate) type Seeds = Vec<(&'static str, Vec<u8>)>;
@@ -200,6 +202,30 @@ pub(crate) fn envelopes() -> Seeds {
         ("next-chain", next_chain),
         ("unknown", other.send(b"unknown").unwrap()),
         ("handshake", stranger.send(b"handshake").unwrap()),
+    ]
+}
+
+pub(crate) fn groups() -> Seeds {
+    let (mut sending, mut receiving) = group::sender_and_receiver();
+    let sent = sending.record().to_vec();
+    let next = group::say(&mut sending, b"next");
+    let late: Vec<_> = (0..10).map(|_| group::say(&mut sending, &[b'x'; 500])).collect();
+    let with = |receiving: &ReceivingChain| {
+        let rows = group::rows_of(receiving);
+        let rows = rows.iter().flat_map(|(key, row)| [part(&key.to_le_bytes()), part(row)]);
+        let rows: Vec<u8> = rows.flatten().collect();
+        [vec![group::RECEIVING], part(&receiving.record()), part(&next), rows].concat()
+    };
+    let open = with(&receiving);
+    let handover = Handover::needed().with_message().record().to_vec();
+    receiving.close(9, Timestamp::from_secs(START)).saved();
+    vec![
+        ("next", [&[group::ENVELOPE], next.as_slice()].concat()),
+        ("passing-over", [&[group::ENVELOPE], late[9].as_slice()].concat()),
+        ("open", open),
+        ("closed", with(&receiving)),
+        ("sending", [&[group::SENDING], sent.as_slice()].concat()),
+        ("handover", [&[group::HANDOVER], handover.as_slice()].concat()),
     ]
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
 from subrosa import backup, chain, content, directory, erasure, identity, labels, linking
-from subrosa import numbering, payload, post_quantum, prekeys
+from subrosa import numbering, payload, post_quantum, prekeys, sender_key
 from subrosa import handshake as hs
 from subrosa import primitives as p
 from subrosa.errors import ProtocolError
@@ -16,6 +16,7 @@ from subrosa.identity import Address, DeviceKeys
 from subrosa.protobuf import content as pbc
 from subrosa.protobuf import envelope as pb
 from subrosa.protobuf import keys as pbk
+from subrosa.protobuf import sender_key as pbs
 from subrosa.session import Session, initiated_session, responded_session
 
 FOLDER = Path(__file__).resolve().parents[2] / "proto" / "vectors"
@@ -706,13 +707,126 @@ def check_backups() -> str:
         expect_refused(lambda v=v: backup.open_backup(key, raw(v, "backup")), v["reason"])
     counts = (len(vectors[name]) for name in ("backups", "refused_backups"))
     return "{} backups, {} refused".format(*counts)
+def check_sender_keys() -> str:
+    vectors = load("sender_keys.json")
+    address = device_of(vectors["sender"]).address
+    v, group_id = vectors["derivations"], raw(vectors, "group_id")
+    ctx = sender_key.context(group_id, address, raw(vectors["chains"][0], "chain_id"))
+    expect_bytes(v, "context", ctx)
+    expect_bytes(v, "associated_data", sender_key.associated_data(ctx))
+    hk = sender_key.chain_header_key(raw(v, "header_seed"), ctx)
+    expect_bytes(v, "header_key", hk)
+    keys = chain.header_key(hk)
+    expect_bytes(v, "tag_key", keys.tag_key)
+    expect_bytes(v, "mask_key", keys.mask_key)
+    for tag in v["tags"]:
+        expect_bytes(tag, "tag", keys.tag(tag["number"]))
+    expect_bytes(v, "view", sender_key.view(raw(v, "list_hash")))
+    for v in vectors["distributions"]:
+        key = pbs.SenderKeyDistribution.FromString(raw(v, "distribution"))
+        expect_equal(key.iteration, v["iteration"], "iteration")
+        expect_equal(sender_key.accept(raw(v, "distribution"), address).next, key.iteration, "next")
+        control = pb.Control(sender_key=key)
+        expect_bytes(v, "control", control.SerializeToString())
+        saved = pbs.SenderKeyAcknowledgement(group_id=key.group_id, chain_id=key.chain_id)
+        expect_bytes(v, "acknowledgement", saved.SerializeToString())
+        control = pb.Control(sender_key_saved=saved)
+        expect_bytes(v, "acknowledgement_control", control.SerializeToString())
+    for v in vectors["refused_distributions"]:
+        expect_refused(
+            lambda v=v: sender_key.accept(raw(v, "distribution"), address), v["reason"]
+        )
+    counts = (len(vectors[name]) for name in ("distributions", "refused_distributions"))
+    return "{} distributions, {} refused".format(*counts)
+
+
+class Group:
+    """The transcript of sender_keys.json, event by event."""
+
+    def __init__(self) -> None:
+        self.vectors = load("sender_keys.json")
+        self.address = device_of(self.vectors["sender"]).address
+        self.receivers: dict[str, list[sender_key.ReceivingChain]] = {}
+        self.envelopes: dict[int, bytes] = {}
+
+    def play(self) -> str:
+        for event in self.vectors["events"]:
+            getattr(self, event["event_text"].replace(" ", "_"))(event)
+        return f"{len(self.vectors['events'])} events"
+
+    def rotate(self, event: Vector) -> None:
+        before, after = (self.vectors["chains"][event["chain"] - back] for back in (1, 0))
+        expect_equal(after["replaced_chain_id"], before["chain_id"], "replaced chain")
+
+    def send(self, event: Vector) -> None:
+        made, group_id = self.vectors["chains"][event["chain"]], raw(self.vectors, "group_id")
+        key = pbs.SenderKeyDistribution(
+            group_id=group_id,
+            chain_id=raw(made, "chain_id"),
+            chain_key=raw(made, "chain_key"),
+            header_seed=raw(made, "header_seed"),
+            verifying_key=raw(made, "verifying_key"),
+        )
+        sending = sender_key.accept(key.SerializeToString(), self.address)
+        sending.pass_over(event["iteration"])
+        said = pb.Payload(
+            body=raw(event, "message_id") + raw(event, "content"),
+            view=int.from_bytes(raw(self.vectors, "view"), "little"),
+        )
+        padded = payload.pad(said.SerializeToString(), b"")
+        expect_bytes(event, "padded_payload", padded)
+        seed, roster = raw(made, "signing_seed"), raw(event, "roster_head")
+        envelope = sender_key.seal(sending, seed, roster, raw(event, "salt"), padded)
+        expect_bytes(event, "envelope", envelope)
+        self.forge(event)
+
+    def forge(self, event: Vector) -> None:
+        self.envelopes[event["envelope_number"]] = raw(event, "envelope")
+
+    def hand_over(self, event: Vector) -> None:
+        chains = self.receivers.setdefault(event["receiver_text"], [])
+        key = pbs.SenderKeyDistribution.FromString(raw(event, "distribution"))
+        ended = [known for known in chains if known.chain_id == key.replaced_chain_id]
+        passed_over = sum(known.close(key.replaced_length) for known in ended)
+        expect_equal(passed_over, event["passed_over"], "passed over")
+        chains.append(sender_key.accept(raw(event, "distribution"), self.address))
+        self.check_missing(event)
+
+    def receive(self, event: Vector) -> None:
+        found, result = "unknown", None
+        message = sender_key.decode_message(self.envelopes[event["envelope_number"]])
+        for known in self.receivers[event["receiver_text"]]:
+            try:
+                found, result = "opened", known.decrypt(message, raw(event, "roster_head"))
+            except ProtocolError as error:
+                found = error.word
+            if found != "unknown":
+                break
+        expect_equal(found, event["outcome_text"], f"envelope {event['envelope_number']}")
+        if result is not None:
+            iteration, passed_over, opened = result
+            expect_equal(iteration, event["iteration"], "iteration")
+            expect_equal(passed_over, event["passed_over"], "passed over")
+            expect_bytes(event, "content", opened.content)
+        self.check_missing(event)
+
+    def check_missing(self, event: Vector) -> None:
+        found = [
+            {"chain_id": known.chain_id.hex(), "iterations": sorted(known.missing)}
+            for known in self.receivers[event["receiver_text"]]
+        ]
+        expect_equal(found, event["missing"], "missing")
+
+
+def check_group() -> str:
+    return Group().play()
 
 
 def vector_checks() -> list[Check]:
     """All checks of the vectors; every file in the folder is used by one."""
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
-        "padding", "safety_numbers", "content", "links", "backups",
+        "padding", "safety_numbers", "content", "links", "backups", "sender_keys",
     }
 
     def check_folder() -> str:
@@ -743,6 +857,8 @@ def vector_checks() -> list[Check]:
         ("vectors: link envelopes", check_link_envelopes),
         ("vectors: recovery keys", check_recovery_keys),
         ("vectors: backups", check_backups),
+        ("vectors: sender keys", check_sender_keys),
+        ("vectors: group", check_group),
     ]
 
 

@@ -462,10 +462,61 @@ impl Stock {
         }
     }
 }
+/// A message to a group: the same bytes for everyone (SPEC.md, section 14.3).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupMessage {
+    /// Tag (8 bytes), salt (8 bytes), masked header (20 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// ChaCha20-Poly1305: the padded payload and 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sealed: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519, 64 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// What a member's device hands to another: its chain as it stands now. Secret.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SenderKeyDistribution {
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    /// Random, 8 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// Of message number `iteration`, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub chain_key: ::prost::alloc::vec::Vec<u8>,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub header_seed: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519 public key, 32 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub verifying_key: ::prost::alloc::vec::Vec<u8>,
+    /// The number of the next message.
+    #[prost(uint32, tag = "6")]
+    pub iteration: u32,
+    /// The chain that this one replaces; empty if there was none.
+    #[prost(bytes = "vec", tag = "7")]
+    pub replaced_chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// How many messages were sent in that one.
+    #[prost(uint32, tag = "8")]
+    pub replaced_length: u32,
+}
+/// The answer to that: the chain has been saved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SenderKeyAcknowledgement {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+}
 /// All that a transport sees.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Envelope {
-    #[prost(oneof = "envelope::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "envelope::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<envelope::Kind>,
 }
 /// Nested message and enum types in `Envelope`.
@@ -481,6 +532,9 @@ pub mod envelope {
         /// What links a device, before there are sessions.
         #[prost(message, tag = "3")]
         Link(super::Link),
+        /// A message of a group that the receiver is in.
+        #[prost(message, tag = "4")]
+        GroupMessage(super::GroupMessage),
     }
 }
 /// One of the two messages of linking (SPEC.md, section 12).
@@ -586,7 +640,7 @@ pub struct Payload {
 /// What two session layers say to each other.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Control {
-    #[prost(oneof = "control::Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "control::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub kind: ::core::option::Option<control::Kind>,
 }
 /// Nested message and enum types in `Control`.
@@ -614,6 +668,12 @@ pub mod control {
         /// The answer to that.
         #[prost(message, tag = "7")]
         Sign(super::Sign),
+        /// The key to the sender's messages in a group.
+        #[prost(message, tag = "8")]
+        SenderKey(super::SenderKeyDistribution),
+        /// The receiver's key has been saved.
+        #[prost(message, tag = "9")]
+        SenderKeySaved(super::SenderKeyAcknowledgement),
     }
 }
 /// At most 100 ranges.

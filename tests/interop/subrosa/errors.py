@@ -7,6 +7,7 @@ ROLLED_BACK = "rolled-back"
 KEY_GONE = "key-gone"
 TOO_FAR = "too-far"
 NOT_OPENED = "not-opened"
+OTHER_ROSTER = "other-roster"
 REFUSED = "refused"
 USAGE = "usage"
 

@@ -1,0 +1,215 @@
+//! All chains that one device sends in to one group (SPEC.md, sections 14.4 and 14.6).
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{Closed, ReceivingChain, SenderKeyError};
+use crate::address::Address;
+use crate::group::GroupId;
+use crate::session::{TagChange, Unsaved};
+use crate::timestamp::Timestamp;
+use crate::wire::{ChainId, GroupMessage, SenderKeyDistribution};
+
+/// The most chains that are kept of a device in a group.
+///
+/// Four a month by age alone, and as many again for members who go.
+pub const MAX_CHAINS: usize = 16;
+
+/// A row to be saved for a device that sends to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChainRow {
+    /// Of which chain.
+    pub chain_id: ChainId,
+    /// Of which number; `None` is the chain's record.
+    pub iteration: Option<u32>,
+}
+
+/// What a chain that was handed over has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenIn {
+    /// It was known, and nothing has changed. To be acknowledged all the same.
+    pub known: bool,
+    /// What the end of the chain that it replaces shows, or its own, if it came after the
+    /// one that replaces it.
+    pub closed: Option<Closed>,
+}
+
+/// All chains that one device sends in to one group: mostly one, and those before.
+///
+/// Here chains begin and end; messages are opened by the chains themselves
+/// ([`Self::find`], [`Self::chain_mut`]).
+pub struct SenderChains {
+    group_id: GroupId,
+    sender: Address,
+    chains: Vec<ReceivingChain>,
+}
+
+impl SenderChains {
+    /// None yet.
+    #[must_use]
+    pub fn new(group_id: GroupId, sender: Address) -> Self {
+        Self { group_id, sender, chains: Vec::new() }
+    }
+
+    /// Puts back a chain that was loaded.
+    ///
+    /// # Errors
+    ///
+    /// [`SenderKeyError::OtherGroup`]: it is of another device, or in another group.
+    pub fn restore(&mut self, chain: ReceivingChain) -> Result<(), SenderKeyError> {
+        if (chain.group_id(), chain.sender()) != (&self.group_id, &self.sender) {
+            return Err(SenderKeyError::OtherGroup);
+        }
+        self.chains.push(chain);
+        Ok(())
+    }
+
+    /// Takes in what the device has handed over, in its session: keeps the chain, and ends
+    /// the one that it replaces, in whatever order they come. Save the rows, and only then
+    /// answer with [`SenderKeyDistribution::acknowledgement`].
+    ///
+    /// Above [`MAX_CHAINS`] the one goes that has been of no use for longest.
+    ///
+    /// # Errors
+    ///
+    /// [`SenderKeyError`]: do not acknowledge it. Nothing has changed.
+    pub fn take_in(
+        &mut self,
+        distribution: &SenderKeyDistribution,
+        now: Timestamp,
+    ) -> Result<Unsaved<TakenIn, ChainRow>, SenderKeyError> {
+        if distribution.group_id() != self.group_id.as_bytes() {
+            return Err(SenderKeyError::OtherGroup);
+        }
+        for chain in &self.chains {
+            if chain.is_of(distribution, &self.sender)? {
+                let known = TakenIn { known: true, closed: None };
+                return Ok(Unsaved::new(known, Vec::new(), Vec::new()));
+            }
+        }
+        let mut fresh = ReceivingChain::accept(distribution, self.sender.clone())?;
+        let (mut rows, mut tags, mut closed) = (Vec::new(), Vec::new(), None);
+        let mut end = |chain: &mut ReceivingChain, length| {
+            let (value, iterations, changes) = chain.close(length, now).into_parts();
+            rows.extend(rows_of(chain.chain_id(), iterations));
+            tags.extend(changes);
+            closed = Some(value);
+        };
+        if let Some(replaced) = distribution.replaced() {
+            let before = self.chains.iter_mut().find(|chain| chain.chain_id() == replaced.chain_id);
+            if let Some(before) = before.filter(|before| before.closed_at().is_none()) {
+                end(before, replaced.length);
+            }
+        }
+        let mut behind = self.chains.iter().filter_map(ReceivingChain::replaced);
+        if let Some(replaced) = behind.find(|replaced| replaced.chain_id == fresh.chain_id()) {
+            end(&mut fresh, replaced.length);
+        }
+        for chain in &mut self.chains {
+            if chain.supersede(now) {
+                rows.extend(rows_of(chain.chain_id(), []));
+            }
+        }
+        rows.extend(rows_of(fresh.chain_id(), []));
+        tags.extend(fresh.expected_tags().map(TagChange::Expected));
+        self.chains.push(fresh);
+        if self.chains.len() > MAX_CHAINS {
+            self.remove(self.first_to_go(), &mut rows, &mut tags);
+        }
+        Ok(Unsaved::new(TakenIn { known: false, closed }, rows, tags))
+    }
+
+    /// Forgets the keys of what has been missing for more than 30 days, and chains that
+    /// ended more than 30 days ago; says how many messages are given up. To be called
+    /// daily.
+    pub fn expire(&mut self, now: Timestamp) -> Unsaved<u32, ChainRow> {
+        let (mut count, mut rows, mut tags) = (0, Vec::new(), Vec::new());
+        for chain in &mut self.chains {
+            let (given_up, iterations, changes) = chain.expire(now).into_parts();
+            if given_up > 0 {
+                rows.extend(rows_of(chain.chain_id(), iterations));
+                tags.extend(changes);
+                count += given_up;
+            }
+        }
+        while let Some(place) = self.chains.iter().position(|chain| chain.is_over(now)) {
+            self.remove(place, &mut rows, &mut tags);
+        }
+        Unsaved::new(count, rows, tags)
+    }
+
+    /// Which chain is to go, never the last: the first that ended, or was followed by another.
+    fn first_to_go(&self) -> usize {
+        let others = self.chains.len().saturating_sub(1);
+        let ended = |(place, chain): (usize, &ReceivingChain)| Some((chain.left_at()?, place));
+        let ended = self.chains.iter().take(others).enumerate().filter_map(ended);
+        ended.min().map_or(0, |(_, place)| place)
+    }
+
+    fn remove(&mut self, place: usize, rows: &mut Vec<ChainRow>, tags: &mut Vec<TagChange>) {
+        let chain = self.chains.remove(place);
+        rows.extend(rows_of(chain.chain_id(), chain.row_keys()));
+        tags.extend(chain.expected_tags().map(TagChange::Gone));
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn group_id(&self) -> &GroupId {
+        &self.group_id
+    }
+
+    /// Who sends.
+    #[must_use]
+    pub fn sender(&self) -> &Address {
+        &self.sender
+    }
+
+    /// All chains that are kept.
+    #[must_use]
+    pub fn chains(&self) -> &[ReceivingChain] {
+        &self.chains
+    }
+
+    /// The chain that recognises a message.
+    #[must_use]
+    pub fn find(&self, message: &GroupMessage) -> Option<&ReceivingChain> {
+        self.chains.iter().find(|chain| chain.recognises(message))
+    }
+
+    /// The chain with this id, for its steps: after each save its record, and the rows that
+    /// the step names.
+    pub fn chain_mut(&mut self, chain_id: ChainId) -> Option<&mut ReceivingChain> {
+        self.chains.iter_mut().find(|chain| chain.chain_id() == chain_id)
+    }
+
+    /// A row as it is now, secret; `None` if there is none any more, so that it is to be
+    /// deleted.
+    #[must_use]
+    pub fn row(&self, row: ChainRow) -> Option<Zeroizing<Vec<u8>>> {
+        let chain = self.chains.iter().find(|chain| chain.chain_id() == row.chain_id)?;
+        match row.iteration {
+            None => Some(chain.record()),
+            Some(iteration) => chain.row(iteration),
+        }
+    }
+}
+
+impl fmt::Debug for SenderChains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SenderChains")
+            .field("group_id", &self.group_id)
+            .field("sender", &self.sender)
+            .field("chains", &self.chains)
+            .finish()
+    }
+}
+
+/// A chain's record, and these rows of it.
+fn rows_of(
+    chain_id: ChainId,
+    iterations: impl IntoIterator<Item = u32>,
+) -> impl Iterator<Item = ChainRow> {
+    let iterations = iterations.into_iter().map(Some);
+    std::iter::once(None).chain(iterations).map(move |iteration| ChainRow { chain_id, iteration })
+}
