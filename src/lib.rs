@@ -84,6 +84,7 @@ mod address;
 pub mod content;
 mod crypto;
 pub mod directory;
+pub mod group;
 pub mod handshake;
 pub mod identity;
 pub mod messenger;

@@ -24,6 +24,9 @@ const SECRET: [&str; 11] = [
     "StockedPrekey",
 ];
 
+/// The rosters of groups.
+const ROSTER: &str = ".subrosa.stored.roster.v1";
+
 /// What people say cannot be printed either.
 const SAID: [&str; 8] = [
     ".subrosa.v1.Content",
@@ -54,9 +57,10 @@ fn generate(into: &Path) {
     config
         .out_dir(into)
         .skip_protoc_run()
-        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER]))
+        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER, &ROSTER]))
         .type_attribute(MESSENGER, "#[derive(::zeroize::Zeroize)]")
         .message_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
+        .type_attribute(ROSTER, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .enum_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .compile_fds(descriptors)
         .unwrap();
@@ -73,7 +77,12 @@ fn generated_code_is_up_to_date() {
     let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
     fs::create_dir_all(&fresh).unwrap();
     generate(&fresh);
-    for package in ["subrosa.v1.rs", "subrosa.stored.v1.rs", "subrosa.stored.messenger.v1.rs"] {
+    for package in [
+        "subrosa.v1.rs",
+        "subrosa.stored.v1.rs",
+        "subrosa.stored.messenger.v1.rs",
+        "subrosa.stored.roster.v1.rs",
+    ] {
         let read = |folder: &Path| fs::read_to_string(folder.join(package)).unwrap();
         assert_eq!(
             read(&fresh),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "address",
     "timestamp",
     "crypto",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 14] = [
     "handshake",
     "ratchet",
     "session",
+    "group",
     "content",
     "directory",
     "messenger",
@@ -56,6 +57,7 @@ fn is_test_only(path: &Path) -> bool {
         || name == "wycheproof"
         || path.components().any(|c| c.as_os_str() == "vectors")
         || path.ends_with("store/tests")
+        || path.ends_with("roster/tests")
 }
 
 fn collect(folder: &Path, layer: Option<usize>, sources: &mut Vec<Source>) {

@@ -25,10 +25,16 @@ fn every_promise_names_tests_that_exist() {
     functions(&root.join("src"), &mut existing);
     functions(&root.join("tests"), &mut existing);
     let specification = fs::read_to_string(root.join("proto/SPEC.md")).unwrap();
-    let section = specification.split("\n## ").find(|text| text.starts_with("1. ")).unwrap();
-    let promises: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    let table = |heading: &str| -> Vec<String> {
+        let section = specification.split("\n##").find(|text| text.contains(heading)).unwrap();
+        let lines = section.lines().filter(|line| line.starts_with("| "));
+        lines.skip(2).map(str::to_owned).collect()
+    };
+    let promises = table(" 1. Promises, and the test that attacks each");
     assert_eq!(promises.len(), 10);
-    for promise in promises {
+    let invariants = table(" 13.8 Invariants, and the test that attacks each");
+    assert_eq!(invariants.len(), 11);
+    for promise in promises.iter().chain(&invariants) {
         let attacks = promise.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2);
         let attacks: Vec<_> = attacks.collect();
         assert!(!attacks.is_empty(), "{promise}");

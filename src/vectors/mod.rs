@@ -17,6 +17,7 @@ mod padding;
 mod party;
 mod prekeys;
 mod ratchet;
+mod rosters;
 mod safety_numbers;
 mod steps;
 
@@ -108,6 +109,11 @@ fn padding() {
 #[test]
 fn safety_numbers() {
     check("safety_numbers.json", &safety_numbers::vectors());
+}
+
+#[test]
+fn rosters() {
+    check("rosters.json", &rosters::vectors());
 }
 
 #[test]

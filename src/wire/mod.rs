@@ -19,6 +19,7 @@ mod keys;
 mod link;
 mod padding;
 mod payload;
+mod roster;
 pub(crate) mod stored;
 
 mod generated {
@@ -35,6 +36,9 @@ mod generated {
     pub(crate) mod messenger {
         include!("generated/subrosa.stored.messenger.v1.rs");
     }
+    pub(super) mod roster {
+        include!("generated/subrosa.stored.roster.v1.rs");
+    }
 }
 
 pub use control::{Control, EnvelopeName, ListVersions, MAX_CONTROL_ITEMS, NotOpened, NumberRange};
@@ -50,6 +54,14 @@ pub(crate) use link::{Link, LinkOffer, LinkReply, PADDED_LINK_LEN};
 pub(crate) use padding::{pad, unpad};
 pub use payload::{Mark, MessageId, ShortId};
 pub(crate) use payload::{Payload, append_shards};
+pub use roster::{
+    Ask, MAX_CHANGE_LEN, MAX_PICTURE_LEN, MAX_TITLE_LEN, MAX_UPDATE_LEN, SignedChange, Update,
+    Welcome,
+};
+pub(crate) use roster::{
+    EpochRecord, GroupChange, GroupEntry, GroupKind, GroupMember, GroupRole, GroupRoster,
+    GroupSeal, MAX_ASK_ITEMS, RosterRecord,
+};
 
 /// Why bytes could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

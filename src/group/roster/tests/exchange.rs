@@ -1,0 +1,98 @@
+//! Whoever is ahead can tell whoever is behind, in bytes.
+
+use super::naive::{A, B, Change, O, Op, Y, Z};
+use super::people::{Group, accept, id};
+use crate::group::{Answer, Ask, Roster, Update, Welcome};
+
+#[test]
+fn what_is_said_survives_its_encoding() {
+    let group = Group::new();
+    let mut roster = group.first.clone();
+    let add = group.sign(&Change::new(A, Op::Add(Y), 0), &[group.seal()]);
+    accept(&mut roster, &add);
+    assert_eq!(Update::decode(&add.encode()), Ok(add.clone()));
+    let welcome = roster.welcome();
+    assert_eq!(Welcome::decode(&welcome.encode()), Ok(welcome.clone()));
+    let ask = roster.ask();
+    assert_eq!(Ask::decode(&ask.encode()), Ok(ask));
+    let mut newcomer = Roster::join(&roster.group(), &welcome).unwrap();
+    newcomer.insert(&Update::decode(&roster.news().encode()).unwrap());
+    assert_eq!(newcomer.head(), roster.head());
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_is_refused_or_changes_nothing() {
+    let group = Group::new();
+    let mut roster = group.first.clone();
+    let add = group.sign(&Change::new(A, Op::Add(Y), 0), &[group.seal()]);
+    let bytes = add.encode();
+    let head = roster.head();
+    for at in 0..bytes.len() {
+        if let Ok(cut) = Update::decode(&bytes[..at]) {
+            // Cut between two fields: the list is missing.
+            assert_eq!(roster.clone().insert(&cut).accepted, []);
+        }
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            let Ok(flipped) = Update::decode(&flipped) else { continue };
+            let mut roster = roster.clone();
+            // An unknown field, or one that came to nothing, leaves the change as it was.
+            if roster.insert(&flipped).accepted.is_empty() {
+                assert_eq!(roster.head(), head);
+            } else {
+                assert_eq!(flipped.changes, add.changes);
+            }
+        }
+    }
+    accept(&mut roster, &add);
+}
+
+#[test]
+fn who_is_behind_gets_what_it_lacks_and_no_more() {
+    let group = Group::new();
+    let mut ahead = group.first.clone();
+    let first = group.sign(&Change::new(A, Op::Add(Y), 0), &[group.seal()]);
+    accept(&mut ahead, &first);
+    let mut behind = ahead.clone();
+    let second = group.sign(&Change::new(B, Op::Add(Z), 0), &[id(&first)]);
+    accept(&mut ahead, &second);
+    assert!(!behind.knows(&ahead.ask()));
+    assert!(ahead.knows(&behind.ask()));
+    let Answer::Update(answer) = ahead.answer(&behind.ask()) else { panic!() };
+    assert_eq!(answer.changes, second.changes);
+    behind.insert(&answer);
+    assert_eq!(behind.head(), ahead.head());
+    let Answer::Update(nothing) = ahead.answer(&behind.ask()) else { panic!() };
+    assert!(nothing.is_empty());
+    // A head that was never one's own is known by its tips.
+    let mut other = group.first.clone();
+    let beside = group.sign(&Change::new(O, Op::Title, 0), &[group.seal()]);
+    accept(&mut other, &beside);
+    accept(&mut ahead, &beside);
+    assert!(ahead.knows(&other.ask()));
+    assert_eq!(other.ask().head(), other.head());
+    assert_ne!(ahead.head(), other.head());
+}
+
+#[test]
+fn what_is_held_asks_for_what_it_names() {
+    let group = Group::new();
+    let mut ahead = group.first.clone();
+    let mut parent = group.seal();
+    let mut last = None;
+    for number in 0..5 {
+        let deed = if number % 2 == 0 { Op::Add(Y) } else { Op::Del(Y) };
+        let update = group.sign(&Change::new(A, deed, 0), &[parent]);
+        accept(&mut ahead, &update);
+        parent = id(&update);
+        last = Some(update);
+    }
+    let mut behind = group.first.clone();
+    assert_eq!(behind.insert(&last.unwrap()).held, 1);
+    let ask = behind.ask();
+    assert_eq!(ask.wanted.len(), 1);
+    let Answer::Update(answer) = ahead.answer(&ask) else { panic!() };
+    assert_eq!(behind.insert(&answer).held, 0);
+    assert_eq!(behind.head(), ahead.head());
+}
