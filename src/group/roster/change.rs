@@ -18,7 +18,7 @@ pub const MAX_PARENTS: usize = 16;
 #[non_exhaustive]
 pub enum Kind {
     /// The owner closes all that came before it.
-    Seal(Seal),
+    Seal(Box<Seal>),
     /// All else.
     Act(Action),
 }
@@ -70,6 +70,15 @@ impl Seal {
     #[must_use]
     pub fn owner(&self) -> &Member {
         &self.owner
+    }
+
+    /// Whether it is a group's first, if it may be what it is.
+    fn is_first(&self, author: &Member) -> Result<bool, Refused> {
+        match (self.previous, self.nonce) {
+            (None, Some(_)) if self.owner == *author => Ok(true),
+            (Some(_), None) => Ok(false),
+            _ => Err(Refused::Form("the seal before")),
+        }
     }
 }
 
@@ -141,11 +150,8 @@ impl Change {
             return Err(Refused::Form("who signs it"));
         }
         let first = match &kind {
-            Kind::Seal(Seal { owner, previous: None, nonce: Some(_), .. }) if *owner == author => {
-                true
-            }
-            Kind::Seal(Seal { previous: Some(_), nonce: None, .. }) | Kind::Act(_) => false,
-            Kind::Seal(_) => return Err(Refused::Form("the seal before")),
+            Kind::Seal(seal) => seal.is_first(&author)?,
+            Kind::Act(_) => false,
         };
         if first != group.is_none() || first != parents.is_empty() {
             return Err(Refused::Form("its group and parents"));
@@ -209,7 +215,7 @@ fn read_kind(raw: GroupKind, author: &Member) -> Result<Kind, Refused> {
         GroupKind::Seal(GroupSeal { owner, roster, previous, nonce }) => {
             let owner = Member::from_wire(owner)?;
             let previous = previous.map(ChangeId);
-            return Ok(Kind::Seal(Seal { owner, roster, previous, nonce }));
+            return Ok(Kind::Seal(Box::new(Seal { owner, roster, previous, nonce })));
         }
         GroupKind::Grant(targets) => Action::Grant(read_members(targets)?),
         GroupKind::Demote(targets) => Action::Demote(read_members(targets)?),
@@ -251,11 +257,11 @@ impl Kind {
     pub(super) fn to_wire(&self) -> GroupKind {
         let members = |list: &[Member]| list.iter().map(Member::to_wire).collect();
         match self {
-            Self::Seal(Seal { owner, roster, previous, nonce }) => GroupKind::Seal(GroupSeal {
-                owner: owner.to_wire(),
-                roster: *roster,
-                previous: previous.map(|seal| seal.0),
-                nonce: *nonce,
+            Self::Seal(seal) => GroupKind::Seal(GroupSeal {
+                owner: seal.owner.to_wire(),
+                roster: seal.roster,
+                previous: seal.previous.map(|seal| seal.0),
+                nonce: seal.nonce,
             }),
             Self::Act(action) => match action {
                 Action::Grant(targets) => GroupKind::Grant(members(targets)),

@@ -79,7 +79,7 @@ impl Roster {
         let roster = self.current.sealed(&self.current.closure(&parents), next).hash();
         let previous = Some(self.current.seal());
         let seal = Seal { owner: next.clone(), roster, previous, nonce: None };
-        self.drafted(author, parents, Kind::Seal(seal))
+        self.drafted(author, parents, Kind::Seal(Box::new(seal)))
     }
 
     fn drafted(

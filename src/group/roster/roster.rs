@@ -100,7 +100,7 @@ impl Roster {
             author: owner.to_wire(),
             device_id: 0,
             device_list: None,
-            kind: Kind::Seal(seal).to_wire(),
+            kind: Kind::Seal(Box::new(seal)).to_wire(),
         }
         .encode();
         let signature = account.sign(Label::GROUP_CHANGE, &change).to_bytes();
@@ -443,7 +443,7 @@ impl Roster {
             }
         };
         let Some(seal) = self.current.change(place).cloned() else { return false };
-        let Kind::Seal(Seal { owner, roster: named, .. }) = &seal.kind else { return false };
+        let Some(Seal { owner, roster: named, .. }) = seal.seal() else { return false };
         let first_seen = self.chosen != Some(id);
         self.chosen = Some(id);
         let rivals = seals.iter().filter(|(_, other)| *other != id);

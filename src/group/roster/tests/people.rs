@@ -124,7 +124,7 @@ impl Group {
             author: owner.member.to_wire(),
             device_id: 0,
             device_list: None,
-            kind: Kind::Seal(seal).to_wire(),
+            kind: Kind::Seal(Box::new(seal)).to_wire(),
         }
         .encode();
         let signature = owner.account.sign(Label::GROUP_CHANGE, &change).to_bytes();
@@ -184,7 +184,7 @@ impl Group {
         let sealed = epoch.sealed(&epoch.closure(parents), &owner);
         let previous = Some(epoch.seal());
         let seal = Seal { owner, roster: sealed.hash(), previous, nonce: None };
-        self.people[author].by_account(self, Kind::Seal(seal), parents)
+        self.people[author].by_account(self, Kind::Seal(Box::new(seal)), parents)
     }
 }
 

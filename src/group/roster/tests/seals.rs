@@ -203,7 +203,7 @@ fn odd_seal(group: &Group) -> (Update, Update) {
         previous: Some(group.seal()),
         nonce: None,
     };
-    let seal = group.people[O].by_account(group, Kind::Seal(seal), &[group.seal()]);
+    let seal = group.people[O].by_account(group, Kind::Seal(Box::new(seal)), &[group.seal()]);
     (seal, Update { roster: Some(sealed.to_wire()), ..Update::default() })
 }
 
@@ -249,7 +249,7 @@ fn a_seal_that_names_another_before_it_is_refused() {
         previous: Some(ChangeId([1; 32])),
         nonce: None,
     };
-    let update = group.people[O].by_account(&group, Kind::Seal(seal), &[group.seal()]);
+    let update = group.people[O].by_account(&group, Kind::Seal(Box::new(seal)), &[group.seal()]);
     let told = group.first.clone().insert(&update);
     assert_eq!(told.refused, [(id(&update), Refused::OtherSeal)]);
 }
