@@ -14,8 +14,7 @@
 //! # let alice = Account::create(&phone, &mut rng);
 //! # let other = Device::generate(UserId::new("bob")?, &mut rng);
 //! # let bob = Account::create(&other, &mut rng);
-//! let settings = Settings { title: "Roses".to_owned(), ..Settings::default() };
-//! let mut roster = Roster::create(&alice, settings, &mut rng)?;
+//! let mut roster = Roster::create(&alice, Settings::titled("Roses"), &mut rng)?;
 //!
 //! // Alice adds Bob: a change, signed by her device.
 //! let [owner, guest] = [&alice, &bob].map(|account| Member::of(account.device_list()));

@@ -12,7 +12,7 @@ pub(super) fn vectors() -> Value {
     let mut draws = Draws::new(13);
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| Party::new(name, &mut draws));
     draws.take();
-    let settings = Settings { title: "Roses".to_owned(), ..Settings::default() };
+    let settings = Settings::titled("Roses");
     let mut roster = Roster::create(&alice.account, settings, &mut draws).unwrap();
     let welcome = roster.welcome();
     let joined = Roster::join(&roster.group(), &welcome).unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::bits::Bits;
 use super::epoch::Epoch;
 use super::{Change, ChangeId, Head, Roster, Stop};
-use crate::wire::{Ask, MAX_ASK_ITEMS, MAX_UPDATE_LEN, SignedDeviceList, Update, Welcome};
+use crate::wire::{Ask, MAX_ASK_ITEMS, MAX_UPDATE_LEN, Update, Welcome};
 
 /// What to say to somebody who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +34,11 @@ impl Roster {
     #[must_use]
     pub fn ask(&self) -> Ask {
         let tips = self.current.tips(&self.state);
+        let held: HashSet<ChangeId> = self.held.iter().map(|held| held.change.id()).collect();
         let mut wanted = BTreeSet::new();
         for pending in self.held.iter() {
             let change = &pending.change;
-            let unknown = |id: &&ChangeId| self.change(id).is_none() && !self.held.contains(id);
+            let unknown = |id: &&ChangeId| self.change(id).is_none() && !held.contains(id);
             wanted.extend(change.parents.iter().filter(unknown).map(|id| id.0));
             let list = change.signer.map(|signer| signer.list);
             let known = |list: &[u8; 32]| pending.list.is_some() || self.lists.contains_key(list);
@@ -54,22 +55,31 @@ impl Roster {
         }
     }
 
-    /// Whether all that the other side has, as far as it said, is known here: if not, it is
-    /// time to ask it.
+    /// The same, to somebody who has said what he has: `None` if all of that is known here.
     #[must_use]
-    pub fn knows(&self, theirs: &Ask) -> bool {
-        let seal = ChangeId(theirs.seal);
-        self.seals.iter().any(|ours| ours.id() == seal)
-            && (seal != self.current.seal()
-                || theirs.tips.iter().all(|tip| self.current.place(&ChangeId(*tip)).is_some()))
+    pub fn ask_for(&self, theirs: &Ask) -> Option<Ask> {
+        let mut ask = self.ask();
+        let named = [&theirs.seal].into_iter().chain(&theirs.tips);
+        // What is older than the last seals is not kept, and not lacking.
+        let is_older = self.seals.iter().any(|seal| seal.id().0 == theirs.seal);
+        let is_older = is_older && theirs.seal != ask.seal;
+        let lacks = |hash: &&[u8; 32]| !is_older && self.change(&ChangeId(**hash)).is_none();
+        let lacking: Vec<_> = named.filter(lacks).copied().collect();
+        if lacking.is_empty() {
+            return None;
+        }
+        ask.wanted.extend(lacking);
+        ask.wanted.truncate(MAX_ASK_ITEMS);
+        Some(ask)
     }
 
-    /// What somebody lacks, going by what he said of himself.
+    /// What somebody lacks, going by what he said of himself: as much of it as `limit` bytes
+    /// hold, each change after its parents. [`MAX_UPDATE_LEN`] is the most.
     #[must_use]
-    pub fn answer(&self, theirs: &Ask) -> Answer {
+    pub fn answer(&self, theirs: &Ask, limit: usize) -> Answer {
         let has: HashSet<ChangeId> = theirs.tips.iter().map(|tip| ChangeId(*tip)).collect();
         let seal = ChangeId(theirs.seal);
-        let mut parcel = Parcel::new(self);
+        let mut parcel = Parcel::new(self, limit.min(MAX_UPDATE_LEN));
         for hash in &theirs.wanted {
             parcel.add_wanted(hash);
         }
@@ -98,12 +108,12 @@ impl Roster {
         Answer::Update(parcel.update)
     }
 
-    /// All that has come since the last seal and is to be kept: for a newcomer, after the
-    /// welcome.
+    /// All that has come since the last seal and is to be kept, or as much of it as `limit`
+    /// bytes hold: for a newcomer, after the welcome.
     #[must_use]
-    pub fn news(&self) -> Update {
+    pub fn news(&self, limit: usize) -> Update {
         let nothing = Ask { seal: self.current.seal().0, tips: Vec::new(), wanted: Vec::new() };
-        match self.answer(&nothing) {
+        match self.answer(&nothing, limit) {
             Answer::Update(update) | Answer::Welcome(_, update) => update,
         }
     }
@@ -114,12 +124,19 @@ struct Parcel<'a> {
     roster: &'a Roster,
     update: Update,
     added: HashSet<[u8; 32]>,
-    length: usize,
+    room: usize,
 }
 
 impl<'a> Parcel<'a> {
-    fn new(roster: &'a Roster) -> Self {
-        Self { roster, update: Update::default(), added: HashSet::new(), length: 0 }
+    fn new(roster: &'a Roster, room: usize) -> Self {
+        Self { roster, update: Update::default(), added: HashSet::new(), room }
+    }
+
+    /// Whether so many bytes fit, which are then taken.
+    fn take(&mut self, length: usize) -> bool {
+        let left = self.room.checked_sub(length);
+        self.room = left.unwrap_or(self.room);
+        left.is_some()
     }
 
     fn add_all(&mut self, epoch: &Epoch, places: &Bits) {
@@ -132,21 +149,20 @@ impl<'a> Parcel<'a> {
 
     /// Adds a change, if there is room.
     fn add(&mut self, change: &Change) -> bool {
+        if self.added.contains(&change.id().0) {
+            return true;
+        }
         let list = change.signer.and_then(|signer| self.roster.lists.get(&signer.list));
-        let list = list.map(|list| (*list.hash(), list.signed()));
-        let list = list.filter(|(hash, _)| !self.added.contains(hash));
-        let room = encoded(change.signed().change.len())
-            + list.map_or(0, |(_, list)| encoded(list.list.len()));
-        if self.length + room > MAX_UPDATE_LEN {
+        let list = list.filter(|list| !self.added.contains(list.hash()));
+        let lists = list.map_or(0, |list| encoded(list.signed().list.len()));
+        if !self.take(encoded(change.signed().change.len()) + lists) {
             return false;
         }
-        self.length += room;
-        if self.added.insert(change.id().0) {
-            self.update.changes.push(change.signed().clone());
-        }
-        if let Some((hash, list)) = list {
-            self.added.insert(hash);
-            self.update.lists.push(list.clone());
+        self.added.insert(change.id().0);
+        self.update.changes.push(change.signed().clone());
+        if let Some(list) = list {
+            self.added.insert(*list.hash());
+            self.update.lists.push(list.signed().clone());
         }
         true
     }
@@ -157,23 +173,16 @@ impl<'a> Parcel<'a> {
         if let Some(change) = self.roster.change(&ChangeId(*hash)) {
             self.add(change);
         } else if let Some(list) = self.roster.lists.get(hash) {
-            self.add_list(hash, list.signed());
-        } else if self.roster.current.roster().hash() == *hash {
-            let roster = self.roster.current.roster().to_wire();
-            let update = Update { roster: Some(roster), ..Update::default() };
-            let room = update.encode().len();
-            if self.length + room <= MAX_UPDATE_LEN {
-                self.length += room;
-                self.update.roster = update.roster;
+            if !self.added.contains(hash) && self.take(encoded(list.signed().list.len())) {
+                self.added.insert(*hash);
+                self.update.lists.push(list.signed().clone());
             }
-        }
-    }
-
-    fn add_list(&mut self, hash: &[u8; 32], list: &SignedDeviceList) {
-        let room = encoded(list.list.len());
-        if self.length + room <= MAX_UPDATE_LEN && self.added.insert(*hash) {
-            self.length += room;
-            self.update.lists.push(list.clone());
+        } else if self.update.roster.is_none() && self.roster.current.roster().hash() == *hash {
+            let roster = Some(self.roster.current.roster().to_wire());
+            let length = Update { roster: roster.clone(), ..Update::default() }.encode().len();
+            if self.take(length) {
+                self.update.roster = roster;
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Change, ChangeId};
+use super::Change;
 use crate::wire::SignedDeviceList;
 
 /// The most changes that wait for something that they name; then the oldest goes.
@@ -30,10 +30,6 @@ impl Held {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Pending> {
         self.0.iter()
-    }
-
-    pub(super) fn contains(&self, id: &ChangeId) -> bool {
-        self.0.iter().any(|pending| pending.change.id == *id)
     }
 
     pub(super) fn push(&mut self, pending: Pending) {

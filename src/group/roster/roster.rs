@@ -17,7 +17,7 @@ use super::{
 };
 use crate::crypto::Label;
 use crate::identity::{Account, DeviceList};
-use crate::wire::{GroupChange, SignedChange, SignedDeviceList, Update, Welcome};
+use crate::wire::{GroupChange, GroupRoster, SignedChange, SignedDeviceList, Update, Welcome};
 
 /// The most members that this side makes a group have.
 ///
@@ -225,7 +225,6 @@ impl Roster {
         if self.current.len() >= MAX_CHANGES {
             self.drop_void(None);
         }
-        let offered = update.roster.clone().and_then(|raw| SealedRoster::from_wire(raw).ok());
         let mut pending = self.take_pending(update, &mut told);
         loop {
             let known = self.current.len();
@@ -233,7 +232,7 @@ impl Roster {
             if self.current.len() > known {
                 self.compute(known, &mut told);
             }
-            if !self.advance(offered.as_ref(), &mut told) {
+            if !self.advance(update.roster.as_ref(), &mut told) {
                 break;
             }
         }
@@ -425,7 +424,7 @@ impl Roster {
     }
 
     /// Goes on from the next seal, if there is one that can be followed.
-    fn advance(&mut self, offered: Option<&SealedRoster>, told: &mut Inserted) -> bool {
+    fn advance(&mut self, offered: Option<&GroupRoster>, told: &mut Inserted) -> bool {
         let seals: Vec<_> = self.current.seals().map(|(place, seal)| (place, seal.id)).collect();
         let chosen = seals.iter().find(|(_, id)| Some(*id) == self.chosen);
         let (place, id) = match (chosen, seals.as_slice()) {
@@ -453,14 +452,16 @@ impl Roster {
             told.events.extend(new.map(|(_, other)| tell(*other)));
         }
         let computed = self.current.sealed(self.current.world().past(place), owner);
-        let is_right =
-            |roster: &&SealedRoster| roster.hash() == *named && roster.is_owned_by(owner);
-        let differs = computed.hash() != *named;
-        let roster = Some(&computed).filter(is_right).or_else(|| offered.filter(is_right));
-        if differs && self.stop.is_none() {
-            told.events.push(RosterEvent::RosterDiffers { seal: id });
-        }
-        let Some(roster) = roster.cloned() else {
+        let roster = if computed.hash() == *named {
+            Some(computed)
+        } else {
+            if self.stop.is_none() {
+                told.events.push(RosterEvent::RosterDiffers { seal: id });
+            }
+            let offered = offered.cloned().and_then(|raw| SealedRoster::from_wire(raw).ok());
+            offered.filter(|roster| roster.hash() == *named && roster.is_owned_by(owner))
+        };
+        let Some(roster) = roster else {
             self.stop = Some(Stop::RosterMissing { seal: id });
             return false;
         };

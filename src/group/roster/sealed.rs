@@ -23,6 +23,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// A group with this title, and nothing else that is special.
+    #[must_use]
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
     pub(super) fn check(&self) -> Result<(), RosterError> {
         if self.title.len() > MAX_TITLE_LEN {
             return Err(RosterError::TooLong("the title"));

@@ -3,7 +3,7 @@
 use super::naive::{A, O, Y, Z};
 use super::people::{Group, Person, accept, id};
 use crate::group::roster::change::Kind;
-use crate::group::{Action, ChangeId, Refused, Role, Roster, RosterEvent, Update};
+use crate::group::{Action, ChangeId, MAX_UPDATE_LEN, Refused, Role, Roster, RosterEvent, Update};
 
 fn add(group: &Group, who: usize) -> Action {
     Action::Add(vec![group.member(who)])
@@ -141,7 +141,9 @@ fn a_change_whose_list_is_unknown_waits_for_it() {
     // Who has the change has the list.
     let mut other = group.first.clone();
     accept(&mut other, &update);
-    let crate::group::Answer::Update(answer) = other.answer(&roster.ask()) else { panic!() };
+    let crate::group::Answer::Update(answer) = other.answer(&roster.ask(), MAX_UPDATE_LEN) else {
+        panic!()
+    };
     assert_eq!(roster.insert(&answer).accepted, [id(&update)]);
     assert_eq!(roster.ask().wanted, [[0; 32]; 0]);
     // A wrong list under that hash is no list at all.

@@ -2,7 +2,7 @@
 
 use super::naive::{A, B, Change, O, Op, Y, Z};
 use super::people::{Group, accept, id};
-use crate::group::{Answer, Ask, Roster, Update, Welcome};
+use crate::group::{Answer, Ask, MAX_UPDATE_LEN, Roster, Update, Welcome};
 
 #[test]
 fn what_is_said_survives_its_encoding() {
@@ -16,7 +16,7 @@ fn what_is_said_survives_its_encoding() {
     let ask = roster.ask();
     assert_eq!(Ask::decode(&ask.encode()), Ok(ask));
     let mut newcomer = Roster::join(&roster.group(), &welcome).unwrap();
-    newcomer.insert(&Update::decode(&roster.news().encode()).unwrap());
+    newcomer.insert(&Update::decode(&roster.news(MAX_UPDATE_LEN).encode()).unwrap());
     assert_eq!(newcomer.head(), roster.head());
 }
 
@@ -57,22 +57,44 @@ fn who_is_behind_gets_what_it_lacks_and_no_more() {
     let mut behind = ahead.clone();
     let second = group.sign(&Change::new(B, Op::Add(Z), 0), &[id(&first)]);
     accept(&mut ahead, &second);
-    assert!(!behind.knows(&ahead.ask()));
-    assert!(ahead.knows(&behind.ask()));
-    let Answer::Update(answer) = ahead.answer(&behind.ask()) else { panic!() };
+    assert!(behind.ask_for(&ahead.ask()).is_some());
+    assert!(ahead.ask_for(&behind.ask()).is_none());
+    let Answer::Update(answer) = ahead.answer(&behind.ask(), MAX_UPDATE_LEN) else { panic!() };
     assert_eq!(answer.changes, second.changes);
     behind.insert(&answer);
     assert_eq!(behind.head(), ahead.head());
-    let Answer::Update(nothing) = ahead.answer(&behind.ask()) else { panic!() };
+    let Answer::Update(nothing) = ahead.answer(&behind.ask(), MAX_UPDATE_LEN) else { panic!() };
     assert!(nothing.is_empty());
     // A head that was never one's own is known by its tips.
     let mut other = group.first.clone();
     let beside = group.sign(&Change::new(O, Op::Title, 0), &[group.seal()]);
     accept(&mut other, &beside);
     accept(&mut ahead, &beside);
-    assert!(ahead.knows(&other.ask()));
+    assert!(ahead.ask_for(&other.ask()).is_none());
     assert_eq!(other.ask().head(), other.head());
     assert_ne!(ahead.head(), other.head());
+}
+
+#[test]
+fn what_does_not_fit_is_asked_for_again() {
+    let group = Group::new();
+    let mut ahead = group.first.clone();
+    let mut parent = group.seal();
+    for number in 0..40 {
+        let deed = if number % 2 == 0 { Op::Add(Y) } else { Op::Del(Y) };
+        let update = group.sign(&Change::new(A, deed, 0), &[parent]);
+        accept(&mut ahead, &update);
+        parent = id(&update);
+    }
+    let mut behind = group.first.clone();
+    let mut rounds = 0;
+    while behind.head() != ahead.head() {
+        let Answer::Update(answer) = ahead.answer(&behind.ask(), 2_000) else { panic!() };
+        assert!(answer.encode().len() <= 2_000);
+        assert!(!behind.insert(&answer).accepted.is_empty());
+        rounds += 1;
+    }
+    assert!(rounds > 4);
 }
 
 #[test]
@@ -92,7 +114,7 @@ fn what_is_held_asks_for_what_it_names() {
     assert_eq!(behind.insert(&last.unwrap()).held, 1);
     let ask = behind.ask();
     assert_eq!(ask.wanted.len(), 1);
-    let Answer::Update(answer) = ahead.answer(&ask) else { panic!() };
+    let Answer::Update(answer) = ahead.answer(&ask, MAX_UPDATE_LEN) else { panic!() };
     assert_eq!(behind.insert(&answer).held, 0);
     assert_eq!(behind.head(), ahead.head());
 }

@@ -38,7 +38,7 @@ pub(super) const DEEDS: [Deed; 20] = [
 ];
 
 /// Devices 1 and 2 of O and A; the second is taken off by version 2 of a list, or both are.
-const DEVICE_DEEDS: [Deed; 13] = [
+pub(super) const DEVICE_DEEDS: [Deed; 13] = [
     (O, 1, 1, Op::Demote(A)),
     (O, 1, 2, Op::Grant(A)),
     (O, 2, 1, Op::Add(Y)),

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::naive::{A, B, O, PEOPLE, Y};
 use super::people::Group;
-use crate::group::{Action, Answer, Role, Roster, Setting, Update};
+use crate::group::{Action, Answer, MAX_UPDATE_LEN, Role, Roster, Setting, Update};
 
 const CLIENTS: [usize; 4] = [O, A, B, Y];
 
@@ -36,7 +36,7 @@ fn act(group: &Group, roster: &mut Roster, who: usize, rng: &mut ChaCha8Rng) -> 
 
 /// One asks, another answers.
 fn exchange(asks: &mut Roster, answers: &Roster) {
-    match answers.answer(&asks.ask()) {
+    match answers.answer(&asks.ask(), MAX_UPDATE_LEN) {
         Answer::Update(update) => {
             asks.insert(&update);
         }
@@ -96,7 +96,7 @@ fn four_clients_converge_whatever_is_lost_dropped_and_late() {
                 ids
             };
             assert_eq!(counted(client), counted(first));
-            assert!(client.knows(&first.ask()));
+            assert!(client.ask_for(&first.ask()).is_none());
             assert_eq!(first.ask().head(), client.head());
             many += counted(client).len();
         }

@@ -12,13 +12,14 @@ pub(super) fn broken(naive: &Naive<'_>, state: &State) -> Option<u32> {
     let without = |x: usize| naive.state(all & !(1 << x));
     let last = |x: &usize| changes.iter().all(|other| other.past >> x & 1 == 0);
     let foreign = || bits(all).filter(last).filter(|x| changes[*x].author != O);
-    let checks: [(u32, bool); 6] = [
+    let checks: [(u32, bool); 7] = [
         (3, bits(all).all(|e| world.an_ended_admin_is_powerless(e))),
         (4, foreign().all(|x| world.rank(x, &without(x)))),
         (5, foreign().all(|x| world.no_rollback(x, &without(x)))),
         (6, bits(all).all(|r| world.removals_stick(r))),
         (7, bits(all).all(|l| world.who_left_is_powerless(l))),
         (8, bits(all).all(|x| world.liveness(x))),
+        (9, bits(all).all(|v| world.a_revoked_device_is_powerless(v))),
     ];
     checks.into_iter().find(|(_, holds)| !holds).map(|(number, _)| number)
 }
@@ -127,6 +128,15 @@ impl Checked<'_> {
                 let unknowing = !self.knows(x, l) && self.built_on(x);
                 self.knows(l, x) || unknowing || self.grants_after(m, l).any(|g| self.knows(x, g))
             })
+    }
+
+    // 9
+    fn a_revoked_device_is_powerless(&self, v: usize) -> bool {
+        let by_owner = self.changes[v].author == O;
+        bits(self.state.counted)
+            .filter(|x| self.changes[v].revokes(&self.changes[*x]))
+            .filter(|x| by_owner || self.uses_rights(*x))
+            .all(|x| self.knows(v, x) || (!by_owner && self.built_on(x)))
     }
 
     // 8

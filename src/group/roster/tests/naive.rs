@@ -45,7 +45,7 @@ impl Change {
     }
 
     /// Whether it takes the device that signed `other` off the list.
-    fn revokes(&self, other: &Self) -> bool {
+    pub(super) fn revokes(&self, other: &Self) -> bool {
         let Op::Devices(version, listed) = self.op else { return false };
         self.author == other.author
             && !other.is_signed_by_account()
@@ -77,9 +77,11 @@ pub(super) enum Mutant {
     AddBeatsRemoval,
     /// A member who is no admin any more may add.
     OnceAdmin,
+    /// A device that was taken off a list goes on.
+    DevicesForever,
 }
 
-pub(super) const MUTANTS: [Mutant; 8] = [
+pub(super) const MUTANTS: [Mutant; 9] = [
     Mutant::NoCut,
     Mutant::GrantForgives,
     Mutant::GrantBeatsEnd,
@@ -88,6 +90,7 @@ pub(super) const MUTANTS: [Mutant; 8] = [
     Mutant::AdminsRemoveAdmins,
     Mutant::AddBeatsRemoval,
     Mutant::OnceAdmin,
+    Mutant::DevicesForever,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +176,10 @@ impl<'a> Naive<'a> {
         let known = self.where_(known, |x| seal.is_none_or(|seal| has(x.past, seal)));
 
         // 2, DEVICE
-        let revocations = |x: usize| self.where_(known, |v| v.revokes(&self.changes[x]));
+        let revocations = |x: usize| {
+            let forever = self.is_mutant(Mutant::DevicesForever);
+            self.where_(known, |v| !forever && v.revokes(&self.changes[x]))
+        };
         let kept = |x: usize| bits(revocations(x)).all(|v| has(self.past(v), x));
         let owners = self.where_(known, |x| x.author == owner);
         let owners = bits(owners).filter(|x| kept(*x)).map(|x| 1 << x).sum::<u32>();

@@ -5,7 +5,8 @@ use super::people::{Group, accept, id};
 use crate::group::roster::change::{Kind, Seal};
 use crate::group::roster::sealed::Entry;
 use crate::group::{
-    Action, ChangeId, Head, Refused, Role, Roster, RosterError, RosterEvent, Stop, Update,
+    Action, Answer, ChangeId, Head, MAX_UPDATE_LEN, Refused, Role, Roster, RosterError,
+    RosterEvent, Stop, Update,
 };
 
 /// With seals, the changes are signed and judged one by one, so there are fewer.
@@ -156,6 +157,22 @@ fn who_follows_one_of_two_seals_stays_with_it_and_is_told() {
 }
 
 #[test]
+fn who_follows_another_seal_is_found_out_by_asking() {
+    let group = Group::new();
+    let seals = two_seals(&group);
+    let [mut one, other] = seals.each_ref().map(|seal| {
+        let mut roster = group.first.clone();
+        accept(&mut roster, seal);
+        roster
+    });
+    let ask = one.ask_for(&other.ask()).unwrap();
+    let Answer::Update(answer) = other.answer(&ask, MAX_UPDATE_LEN) else { panic!() };
+    let rival = RosterEvent::TwoSeals { followed: Some(one.ask_seal()), other: other.ask_seal() };
+    assert_eq!(one.insert(&answer).events, [rival]);
+    assert_eq!(one.ask_for(&other.ask()), None);
+}
+
+#[test]
 fn who_follows_neither_of_two_seals_stops_until_a_person_chooses() {
     let group = Group::new();
     let [one, other] = two_seals(&group);
@@ -233,7 +250,7 @@ fn a_seal_over_another_roster_stands_once_that_roster_is_known() {
     together.roster.clone_from(&sealed.roster);
     knowing.insert(&together);
     assert_eq!(knowing.role(&group.member(Y)), Some(Role::Member));
-    let crate::group::Answer::Update(answer) = knowing.answer(&roster.ask()) else { panic!() };
+    let Answer::Update(answer) = knowing.answer(&roster.ask(), MAX_UPDATE_LEN) else { panic!() };
     roster.insert(&answer);
     assert_eq!((roster.stopped(), roster.head()), (None, knowing.head()));
     assert_eq!(roster.role(&group.member(Y)), Some(Role::Member));
@@ -266,8 +283,8 @@ fn who_missed_seals_catches_up_by_a_welcome_of_the_same_owners_only() {
     let add = group.sign(&Change::new(A, Op::Add(Y), 0), &[ahead.ask_seal()]);
     accept(&mut ahead, &add);
     let mut behind = group.first.clone();
-    assert!(!behind.knows(&ahead.ask()));
-    let crate::group::Answer::Welcome(welcome, news) = ahead.answer(&behind.ask()) else {
+    assert!(behind.ask_for(&ahead.ask()).is_some());
+    let Answer::Welcome(welcome, news) = ahead.answer(&behind.ask(), MAX_UPDATE_LEN) else {
         panic!("the changes before the last seal but one are not kept")
     };
     behind.catch_up(&welcome).unwrap();
