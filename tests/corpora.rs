@@ -25,6 +25,8 @@ mod messenger;
 mod publication;
 #[path = "fuzz_targets/records.rs"]
 mod records;
+#[path = "fuzz_targets/roster.rs"]
+mod roster;
 #[path = "fuzz_targets/seeds.rs"]
 mod seeds;
 #[path = "protocol/side.rs"]
@@ -94,6 +96,11 @@ fn messengers() {
 #[test]
 fn publications() {
     replay("publication", publication::run, seeds::publications);
+}
+
+#[test]
+fn rosters() {
+    replay("roster", roster::run, seeds::rosters);
 }
 
 #[test]

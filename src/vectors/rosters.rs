@@ -116,14 +116,12 @@ fn state(roster: &Roster) -> Value {
             "role_text": format!("{role:?}").to_lowercase(),
         })
     };
-    let mut members: Vec<_> = roster.members().collect();
-    members.sort();
     let Settings { title, picture: _, timer } = roster.settings();
     json!({
         "seal": hex(ask.seal),
         "tips": tips.iter().map(hex).collect::<Vec<_>>(),
         "head": hex(roster.head().as_bytes()),
-        "members": members.into_iter().map(member).collect::<Vec<_>>(),
+        "members": roster.members().map(member).collect::<Vec<_>>(),
         "title": hex(title),
         "timer": timer,
     })
@@ -139,8 +137,7 @@ fn named(seal: &Change) -> [u8; 32] {
 /// Of a roster without changes since its seal.
 fn roster_hash(roster: &Roster) -> [u8; 32] {
     let Settings { title, picture, timer } = roster.settings();
-    let mut members: Vec<_> = roster.members().collect();
-    members.sort();
+    let members: Vec<_> = roster.members().collect();
     let mut bytes = cat(&[&lp(title.as_bytes()), &lp(&picture), &timer.to_be_bytes()]);
     bytes.extend(u32::try_from(members.len()).unwrap().to_be_bytes());
     for (member, role) in members {

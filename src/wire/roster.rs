@@ -317,6 +317,11 @@ impl Update {
         .encode_to_vec()
     }
 
+    /// The changes, as they were signed.
+    pub fn changes(&self) -> impl Iterator<Item = &SignedChange> {
+        self.changes.iter()
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,9 +1,10 @@
 //! Changes that wait for something that they name.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Change;
-use crate::wire::SignedDeviceList;
+use crate::identity::DeviceList;
 
 /// The most changes that wait for something that they name; then the oldest goes.
 ///
@@ -12,11 +13,11 @@ use crate::wire::SignedDeviceList;
 /// at most 20 MiB with their lists.
 pub const MAX_HELD: usize = 1_024;
 
-/// A change that has not been verified, and the list that came with it.
+/// A change that has not been verified, and the list that came with it, which has.
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
     pub(super) change: Change,
-    pub(super) list: Option<SignedDeviceList>,
+    pub(super) list: Option<Arc<DeviceList>>,
 }
 
 /// What waits, oldest first.

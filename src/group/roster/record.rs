@@ -1,6 +1,7 @@
 //! A roster as a stored record, and back (`stored_roster.proto`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -18,13 +19,14 @@ impl Roster {
     /// The record to keep.
     #[must_use]
     pub fn record(&self) -> Zeroizing<Vec<u8>> {
-        let lists = self.lists.values().map(|list| list.signed().clone());
-        let held_lists = self.held.iter().filter_map(|pending| pending.list.clone());
+        let held = self.held.iter().filter_map(|pending| pending.list.as_deref());
+        let lists: BTreeMap<_, _> =
+            self.lists.values().chain(held).map(|list| (list.hash(), list)).collect();
         RosterRecord {
             seals: self.seals.iter().map(|seal| seal.signed().clone()).collect(),
             current: epoch_record(&self.current),
             former: self.former.as_ref().map(epoch_record),
-            lists: lists.chain(held_lists).collect(),
+            lists: lists.into_values().map(|list| list.signed().clone()).collect(),
             held: self.held.iter().map(|pending| pending.change.signed().clone()).collect(),
             chosen: self.chosen.map(|seal| seal.0),
         }
@@ -56,8 +58,6 @@ impl Roster {
         chosen: Option<[u8; 32]>,
     ) -> Result<Self, RosterError> {
         let last = seals.last().map(Change::id).ok_or(MALFORMED)?;
-        let held_lists: HashMap<[u8; 32], SignedDeviceList> =
-            lists.iter().map(|list| (DeviceList::claimed_hash(list), list.clone())).collect();
         let verified = lists.into_iter().filter_map(|list| DeviceList::verify(list).ok());
         let lists: BTreeMap<_, _> = verified.map(|list| (*list.hash(), list)).collect();
         let current = restore_epoch(last, current, &lists)?;
@@ -66,11 +66,12 @@ impl Roster {
         let mut roster = Self::at(seals, SealedRoster::default());
         roster.state = current.state();
         (roster.current, roster.former, roster.lists) = (current, former, lists);
-        roster.forget_lists();
         for change in decode_all(held)? {
-            let list = change.signer.and_then(|signer| held_lists.get(&signer.list).cloned());
+            let list = change.signer.and_then(|signer| roster.lists.get(&signer.list));
+            let list = list.cloned().map(Arc::new);
             roster.held.push(Pending { change, list });
         }
+        roster.forget_lists();
         roster.chosen = chosen.map(ChangeId);
         // Finds out again whether, and why, the group has stopped.
         roster.insert(&Update::default());

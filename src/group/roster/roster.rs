@@ -1,6 +1,7 @@
 //! The roster of a group, as a member holds it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 
@@ -159,9 +160,12 @@ impl Roster {
         self.stop.as_ref()
     }
 
-    /// Everybody, with his role.
+    /// Everybody with his role, sorted by user id and account key.
     pub fn members(&self) -> impl Iterator<Item = (&Member, Role)> {
-        self.current.roles(&self.state).map(|(member, role, _)| (member, role))
+        let roles = self.current.roles(&self.state).map(|(member, role, _)| (member, role));
+        let mut members: Vec<_> = roles.collect();
+        members.sort_unstable();
+        members.into_iter()
     }
 
     /// Somebody's role; `None`: not a member.
@@ -245,19 +249,29 @@ impl Roster {
     fn take_pending(&mut self, update: &Update, told: &mut Inserted) -> Vec<Pending> {
         let lists: HashMap<[u8; 32], &SignedDeviceList> =
             update.lists.iter().map(|list| (DeviceList::claimed_hash(list), list)).collect();
-        let mut seen: HashSet<ChangeId> = HashSet::new();
         let mut pending = self.held.take();
+        let came = pending.iter().filter_map(|pending| pending.list.clone());
+        let mut verified: HashMap<[u8; 32], Arc<DeviceList>> =
+            came.map(|list| (*list.hash(), list)).collect();
         for signed in &update.changes {
             match Change::decode(signed.clone()) {
                 Ok(change) => pending.push(Pending { change, list: None }),
                 Err(why) => told.refused.push((Change::claimed_id(signed), why)),
             }
         }
-        pending.retain(|pending| seen.insert(pending.change.id));
-        for pending in &mut pending {
-            if let (None, Some(signer)) = (&pending.list, pending.change.signer) {
-                pending.list = lists.get(&signer.list).map(|list| (*list).clone());
+        // Of the same bytes under two signatures one may be genuine.
+        let mut seen: HashSet<(ChangeId, [u8; 64])> = HashSet::new();
+        pending.retain(|Pending { change, .. }| seen.insert((change.id, change.signed.signature)));
+        for Pending { change, list } in &mut pending {
+            let named = change.signer.map(|signer| signer.list);
+            let lacks = |hash: &[u8; 32]| list.is_none() && !self.lists.contains_key(hash);
+            let Some(hash) = named.filter(lacks) else { continue };
+            if let (None, Some(signed)) = (verified.get(&hash), lists.get(&hash))
+                && let Ok(list) = DeviceList::verify((*signed).clone())
+            {
+                verified.insert(hash, Arc::new(list));
             }
+            *list = verified.get(&hash).cloned();
         }
         pending
     }
@@ -268,7 +282,7 @@ impl Roster {
             let mut progress = false;
             for Pending { change, list } in std::mem::take(pending) {
                 let id = change.id;
-                match self.admit(&change, list.as_ref()) {
+                match self.admit(&change, list.as_deref()) {
                     Ok(Admitted::Known) => {}
                     Ok(Admitted::Waiting) => pending.push(Pending { change, list }),
                     Ok(Admitted::Accepted { place, ground }) => {
@@ -291,11 +305,7 @@ impl Roster {
         }
     }
 
-    fn admit(
-        &mut self,
-        change: &Change,
-        list: Option<&SignedDeviceList>,
-    ) -> Result<Admitted, Refused> {
+    fn admit(&mut self, change: &Change, list: Option<&DeviceList>) -> Result<Admitted, Refused> {
         if change.group() != self.group {
             return Err(Refused::OtherGroup);
         }
@@ -305,15 +315,11 @@ impl Roster {
         let Some(ground) = self.ground(change)? else {
             return Ok(Admitted::Waiting);
         };
-        let learnt = match change.signer {
-            Some(signer) if !self.lists.contains_key(&signer.list) => {
-                let Some(list) = list else { return Ok(Admitted::Waiting) };
-                Some(DeviceList::verify(list.clone()).map_err(|_| Refused::Forged)?)
-            }
-            _ => None,
-        };
         let known = change.signer.and_then(|signer| self.lists.get(&signer.list));
-        let list = learnt.as_ref().or(known);
+        let list = known.or(list);
+        if change.signer.is_some() && list.is_none() {
+            return Ok(Admitted::Waiting);
+        }
         change.verify(list)?;
         let version = list.map_or(0, DeviceList::version);
         let epoch = match (&ground, &mut self.former) {
@@ -324,6 +330,7 @@ impl Roster {
         {
             return Err(Refused::Limit);
         }
+        let learnt = list.cloned();
         let place = epoch.admit(change.clone(), version)?;
         if let Some(list) = learnt {
             self.lists.insert(*list.hash(), list);
@@ -688,9 +695,11 @@ impl Roster {
     }
 }
 
-/// What descends from something invalid is never stored either.
+/// What descends from something invalid is never stored either. (The bytes of a forgery may
+/// be genuine, under another signature.)
 fn drop_descendants(pending: &mut Vec<Pending>, told: &Inserted) {
-    let mut gone: HashSet<ChangeId> = told.refused.iter().map(|(id, _)| *id).collect();
+    let invalid = told.refused.iter().filter(|(_, why)| *why != Refused::Forged);
+    let mut gone: HashSet<ChangeId> = invalid.map(|(id, _)| *id).collect();
     loop {
         let before = gone.len();
         pending.retain(|Pending { change, .. }| {

@@ -49,6 +49,30 @@ fn every_cut_and_every_flipped_bit_is_refused_or_changes_nothing() {
 }
 
 #[test]
+fn a_damaged_copy_that_waits_does_not_displace_the_genuine_change() {
+    let group = Group::new();
+    let parent = group.sign(&Change::new(A, Op::Add(Y), 0), &[group.seal()]);
+    let genuine = group.sign(&Change::new(B, Op::Add(Z), 0), &[id(&parent)]);
+    let child = group.sign(&Change::new(B, Op::Del(Y), 0), &[id(&genuine)]);
+    let mut wrong_signature = genuine.clone();
+    wrong_signature.changes[0].signature[5] ^= 1;
+    let mut wrong_list = genuine.clone();
+    wrong_list.lists[0].signature[5] ^= 1;
+    for damaged in [wrong_signature, wrong_list] {
+        for updates in [[&damaged, &genuine], [&genuine, &damaged]] {
+            let mut roster = group.first.clone();
+            roster.insert(&child);
+            for update in updates {
+                roster.insert(update);
+            }
+            roster = Roster::from_record(&roster.record()).unwrap();
+            let told = roster.insert(&parent);
+            assert_eq!((told.accepted.len(), told.held), (3, 0), "{told:?}");
+        }
+    }
+}
+
+#[test]
 fn who_is_behind_gets_what_it_lacks_and_no_more() {
     let group = Group::new();
     let mut ahead = group.first.clone();
