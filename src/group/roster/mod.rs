@@ -7,7 +7,8 @@
 //! | `change` | a change as it was signed |
 //! | `sealed` | the roster that a seal names |
 //! | `epoch` | the changes since one seal, as a world |
-//! | `roster` | all of it, as a member holds it |
+//! | `roster` | all of it, as a member holds it; `insert`, `follow`, `tell`: what becomes of what comes |
+//! | `draft`, `reissue`, `exchange` | what a member makes and says |
 //!
 //! # Security
 //!
@@ -21,14 +22,18 @@ mod epoch;
 mod error;
 mod event;
 mod exchange;
+mod follow;
 mod held;
 mod ids;
+mod insert;
 mod member;
 mod record;
+mod reissue;
 #[expect(clippy::module_inception, reason = "the type that gives the folder its name")]
 mod roster;
 mod rule;
 mod sealed;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod world;

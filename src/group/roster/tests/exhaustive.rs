@@ -1,7 +1,7 @@
 //! Every world of a few changes: the rule is what the naive one says, its invariants hold.
 //!
-//! `ROSTER_CHANGES=5 cargo test --release --lib roster::tests::exhaustive` goes on to five,
-//! which takes minutes.
+//! `ROSTER_CHANGES=5 CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --lib every_small_world` goes on
+//! to five, 83 million worlds, in a quarter of an hour of one core.
 
 use std::env;
 
