@@ -13,7 +13,7 @@ from grpc_tools import protoc
 from .errors import MALFORMED, ProtocolError
 
 PROTO_FOLDER = Path(__file__).resolve().parents[3] / "proto"
-FILES = ("keys", "envelope", "content", "directory")
+FILES = ("keys", "envelope", "content", "directory", "roster")
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -30,7 +30,7 @@ def _generate() -> list[ModuleType]:
             sys.path.remove(folder)
 
 
-keys, envelope, content, directory = _generate()
+keys, envelope, content, directory, roster = _generate()
 
 
 def parse(kind: type[AnyMessage], data: bytes) -> AnyMessage:
