@@ -11,7 +11,7 @@ impl Roster {
     /// again, by one of the user's devices, and by nobody else.
     ///
     /// Changes that are void because their author was demoted or removed are not among them:
-    /// a person decides ([`RosterEvent::Voided`], [`Self::void`]).
+    /// a person decides ([`Voided`](super::RosterEvent::Voided), [`Self::void`]).
     #[must_use]
     pub fn reissue(&self, own: &Member) -> Vec<Action> {
         let Some(role) = self.role(own).filter(|_| self.stop.is_none()) else {
