@@ -31,6 +31,8 @@ mod messenger;
 mod publication;
 #[path = "fuzz_targets/records.rs"]
 mod records;
+#[path = "fuzz_targets/roster.rs"]
+mod roster;
 #[path = "fuzz_targets/sealing.rs"]
 mod sealing;
 #[path = "fuzz_targets/seeds.rs"]
@@ -117,6 +119,11 @@ fn messengers() {
 #[test]
 fn publications() {
     replay("publication", publication::run, seeds::publications);
+}
+
+#[test]
+fn rosters() {
+    replay("roster", roster::run, seeds::rosters);
 }
 
 #[test]

@@ -33,6 +33,9 @@ const SENDER_KEYS: [&str; 5] = [
     ".subrosa.v1.SenderKeyDistribution",
 ];
 
+/// The rosters of groups.
+const ROSTER: &str = ".subrosa.stored.roster.v1";
+
 /// What people say cannot be printed either.
 const SAID: [&str; 8] = [
     ".subrosa.v1.Content",
@@ -66,9 +69,10 @@ fn generate(into: &Path) {
     config
         .out_dir(into)
         .skip_protoc_run()
-        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER]).chain(&SENDER_KEYS))
+        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER, &ROSTER]).chain(&SENDER_KEYS))
         .type_attribute(MESSENGER, "#[derive(::zeroize::Zeroize)]")
         .message_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
+        .type_attribute(ROSTER, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .enum_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .compile_fds(descriptors)
         .unwrap();
@@ -89,6 +93,7 @@ fn generated_code_is_up_to_date() {
         "subrosa.v1.rs",
         "subrosa.stored.v1.rs",
         "subrosa.stored.messenger.v1.rs",
+        "subrosa.stored.roster.v1.rs",
         "subrosa.stored.sender_key.v1.rs",
     ] {
         let read = |folder: &Path| fs::read_to_string(folder.join(package)).unwrap();

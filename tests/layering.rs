@@ -57,6 +57,7 @@ fn is_test_only(path: &Path) -> bool {
         || name == "wycheproof"
         || path.components().any(|c| c.as_os_str() == "vectors")
         || path.ends_with("store/tests")
+        || path.ends_with("roster/tests")
 }
 
 fn collect(folder: &Path, layer: Option<usize>, sources: &mut Vec<Source>) {

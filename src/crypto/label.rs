@@ -64,6 +64,12 @@ labels! {
     BACKUP = "backup";
     /// The checksum of a recovery key (12.4).
     RECOVERY_KEY = "recovery key";
+    /// The signature over a change of a group, and the change's hash (13.2).
+    GROUP_CHANGE = "group change";
+    /// The hash of a roster, as seals name it (13.3).
+    GROUP_ROSTER = "group roster";
+    /// The hash that names a state of a group (13.5).
+    GROUP_HEAD = "group head";
     /// The header key of a sender's chain from its header seed (14.2).
     SENDER_HEADER = "sender header";
     /// The hash that names a sender's chain (14.2).

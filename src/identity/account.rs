@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Device, DeviceEntry, DeviceList, IdentityError, Succession};
 use crate::address::DeviceId;
-use crate::crypto::{Secret, SigningKey, VerifyingKey};
+use crate::crypto::{Label, Secret, Signature, SigningKey, VerifyingKey};
 use crate::wire::{DecodeError, SignedDeviceList, stored};
 
 /// The public key of an account: what is pinned, compared and verified.
@@ -24,6 +24,11 @@ impl AccountKey {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
+    }
+
+    /// The key that checks what the account signed.
+    pub(crate) fn verifying_key(&self) -> &VerifyingKey {
+        &self.0
     }
 }
 
@@ -64,6 +69,11 @@ impl Account {
     #[must_use]
     pub fn device_list(&self) -> &DeviceList {
         &self.list
+    }
+
+    /// Signs with the account key.
+    pub(crate) fn sign(&self, label: Label, message: &[u8]) -> Signature {
+        self.key.sign(label, message)
     }
 
     /// Lists one more device, in a new version of the list.

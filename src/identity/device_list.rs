@@ -123,7 +123,7 @@ impl DeviceList {
             listed.push(device);
         }
         Ok(Self {
-            hash: sha256(&[Label::DEVICE_LIST.as_bytes(), &[0], &signed.list]),
+            hash: hash_of(&signed.list),
             signed,
             user,
             account_key,
@@ -173,6 +173,11 @@ impl DeviceList {
     #[must_use]
     pub fn hash(&self) -> &[u8; 32] {
         &self.hash
+    }
+
+    /// What would name the list in there, which has not been verified.
+    pub(crate) fn claimed_hash(signed: &SignedDeviceList) -> [u8; 32] {
+        hash_of(&signed.list)
     }
 
     /// The list as it was signed, to publish or pass on.
@@ -247,10 +252,15 @@ impl DeviceList {
         }
         .encode();
         let signature = key.sign(Label::DEVICE_LIST, &list).to_bytes();
-        let hash = sha256(&[Label::DEVICE_LIST.as_bytes(), &[0], &list]);
+        let hash = hash_of(&list);
         let signed = SignedDeviceList { list, signature };
         Self { signed, hash, user, account_key, version, previous, devices }
     }
+}
+
+// H("subrosa/1 device list" || 0x00 || the list)
+fn hash_of(list: &[u8]) -> [u8; 32] {
+    sha256(&[Label::DEVICE_LIST.as_bytes(), &[0], list])
 }
 
 fn verify_entry(

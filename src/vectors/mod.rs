@@ -19,6 +19,7 @@ mod padding;
 mod party;
 mod prekeys;
 mod ratchet;
+mod rosters;
 mod safety_numbers;
 mod sender_keys;
 mod steps;
@@ -111,6 +112,11 @@ fn padding() {
 #[test]
 fn safety_numbers() {
     check("safety_numbers.json", &safety_numbers::vectors());
+}
+
+#[test]
+fn rosters() {
+    check("rosters.json", &rosters::vectors());
 }
 
 #[test]

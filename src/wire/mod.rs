@@ -19,6 +19,7 @@ mod keys;
 mod link;
 mod padding;
 mod payload;
+mod roster;
 mod sender_key;
 pub(crate) mod stored;
 
@@ -35,6 +36,9 @@ mod generated {
     }
     pub(crate) mod messenger {
         include!("generated/subrosa.stored.messenger.v1.rs");
+    }
+    pub(super) mod roster {
+        include!("generated/subrosa.stored.roster.v1.rs");
     }
     pub(crate) mod sender_key {
         include!("generated/subrosa.stored.sender_key.v1.rs");
@@ -54,6 +58,14 @@ pub(crate) use link::{Link, LinkOffer, LinkReply, PADDED_LINK_LEN};
 pub(crate) use padding::{pad, unpad};
 pub use payload::{Mark, MessageId, ShortId};
 pub(crate) use payload::{Payload, append_shards};
+pub use roster::{
+    Ask, MAX_CHANGE_LEN, MAX_PICTURE_LEN, MAX_TITLE_LEN, MAX_UPDATE_LEN, SignedChange, Update,
+    Welcome,
+};
+pub(crate) use roster::{
+    EpochRecord, GroupChange, GroupEntry, GroupKind, GroupMember, GroupRole, GroupRoster,
+    GroupSeal, MAX_ASK_ITEMS, RosterRecord,
+};
 pub use sender_key::{
     ChainId, GroupMessage, Replaced, SenderKeyAcknowledgement, SenderKeyDistribution,
 };

@@ -15,7 +15,7 @@ use crate::conversation::{
 };
 use crate::records::{ACCOUNT, DEVICE, PEER, PREKEY, REPLAYS, SESSION, row_key};
 use crate::side::{START, Side, pair};
-use crate::{bundle, envelope, group, records as target};
+use crate::{bundle, envelope, group, records as target, roster};
 
 /// Names and inputs.
 pub(crate) type Seeds = Vec<(&'static str, Vec<u8>)>;
@@ -430,5 +430,31 @@ pub(crate) fn messengers() -> Seeds {
         ("lossy", lossy),
         ("odd", odd),
         ("crossing", crossing.concat()),
+    ]
+}
+
+/// Steps of a group: who, what, and what belongs to it.
+pub(crate) fn rosters() -> Seeds {
+    let step = |who: u8, what: u8, more: &[u8]| [&[what << 2 | who], more].concat();
+    let act = |who: u8, kind: u8, to: u8| step(who, roster::ACT, &[kind << 2 | to]);
+    let (add, remove, grant, demote, leave, set) = (0, 8, 16, 24, 32, 40);
+    let all_ask = [1, 2, 3].map(|who| step(who, roster::ASK, &[0, 0xff, 0xff])).concat();
+    let begin = [act(0, add, 1), act(0, grant, 1), act(0, add, 2), act(0, add, 3), all_ask.clone()];
+    let talk =
+        [act(1, remove, 2), act(0, set, 0), step(0, roster::DELIVER, &[4]), act(3, leave, 0)];
+    let end_beside = [act(1, add, 2), act(0, demote, 1), act(1, remove, 3), all_ask.clone()];
+    let seals = [step(0, roster::SEAL, &[1]), act(1, set, 0), act(0, set, 1), all_ask];
+    let odd = [
+        step(1, roster::DAMAGE, &[0, 9, 0, 4]),
+        step(2, roster::RELOAD, &[]),
+        step(3, roster::DROP, &[]),
+        step(3, roster::FORGE, &[2, 0, 10, 0]),
+    ];
+    let story = |parts: &[&[Vec<u8>]]| parts.concat().concat();
+    vec![
+        ("talk", story(&[&begin, &talk])),
+        ("end", story(&[&begin, &end_beside, &odd])),
+        ("seals", story(&[&begin, &seals, &odd, &seals, &talk])),
+        ("odd", story(&[&odd, &begin, &odd, &talk, &odd])),
     ]
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
 from subrosa import backup, chain, content, directory, erasure, identity, labels, linking
-from subrosa import numbering, payload, post_quantum, prekeys, sender_key
+from subrosa import numbering, payload, post_quantum, prekeys, roster, sender_key
 from subrosa import handshake as hs
 from subrosa import primitives as p
 from subrosa.errors import ProtocolError
@@ -822,11 +822,39 @@ def check_group() -> str:
     return Group().play()
 
 
+def expect_roster(vector: Vector, found: roster.Roster) -> None:
+    expect_bytes(vector, "seal", found.seal)
+    expect_equal([tip.hex() for tip in found.tips()], vector["tips"], "tips")
+    expect_bytes(vector, "head", found.head())
+    names = {"owner": roster.OWNER, "admin": roster.ADMIN, "member": roster.MEMBER}
+    wanted = {
+        (raw(m, "user_id"), raw(m, "account_key")): names[m["role_text"]] for m in vector["members"]
+    }
+    expect_equal(found.members(), wanted, "members")
+    expect_bytes(vector, "title", str(found.setting("title")).encode())
+    expect_equal(found.setting("timer"), vector["timer"], "timer")
+
+
+def check_rosters() -> str:
+    vectors = load("rosters.json")
+    for party in vectors["members"]:
+        device_of(party)
+    group = roster.Roster(raw(vectors, "welcome"))
+    expect_bytes(vectors, "group", group.group)
+    expect_bytes(vectors, "roster_hash", group.roster_hash())
+    expect_roster(vectors["first"], group)
+    for v in vectors["steps"]:
+        expect_bytes(v, "id", roster.change_id(raw(v, "change")))
+        expect_equal(group.take(raw(v, "update")), v["counts"], v["what_text"])
+        expect_roster(v, group)
+    return f"{len(vectors['steps'])} changes"
+
+
 def vector_checks() -> list[Check]:
     """All checks of the vectors; every file in the folder is used by one."""
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
-        "padding", "safety_numbers", "content", "links", "backups", "sender_keys",
+        "padding", "safety_numbers", "content", "links", "backups", "rosters", "sender_keys",
     }
 
     def check_folder() -> str:
@@ -850,6 +878,7 @@ def vector_checks() -> list[Check]:
         ("vectors: erasure code", check_erasure),
         ("vectors: padding", check_padding),
         ("vectors: safety numbers", check_safety_numbers),
+        ("vectors: rosters", check_rosters),
         ("vectors: contents", check_contents),
         ("vectors: unknown contents", check_unknown_contents),
         ("vectors: publications", check_publications),

@@ -723,3 +723,191 @@ pub struct ListVersions {
     #[prost(message, optional, tag = "5")]
     pub own_list: ::core::option::Option<SignedDeviceList>,
 }
+/// A member is a user under an account key: the same user under another key is another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupMember {
+    /// 1 to 255 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519 public key, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub account_key: ::prost::alloc::vec::Vec<u8>,
+}
+/// Members, sorted by user id and then account key, none twice.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupMembers {
+    #[prost(message, repeated, tag = "1")]
+    pub members: ::prost::alloc::vec::Vec<GroupMember>,
+}
+/// The owner closes all that came before it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupSeal {
+    /// Who is the owner from now on; the author, unless the group is handed over.
+    #[prost(message, optional, tag = "1")]
+    pub owner: ::core::option::Option<GroupMember>,
+    /// The hash of the roster that everything goes on from (SPEC.md, section 13.3), 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub roster: ::prost::alloc::vec::Vec<u8>,
+    /// The seal before, 32 bytes; empty in a group's first seal.
+    #[prost(bytes = "vec", tag = "3")]
+    pub previous: ::prost::alloc::vec::Vec<u8>,
+    /// 32 random bytes in a group's first seal, so that no two groups are one; else empty.
+    #[prost(bytes = "vec", tag = "4")]
+    pub nonce: ::prost::alloc::vec::Vec<u8>,
+}
+/// The author is no longer a member.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupLeave {}
+/// One change of a group. Its encoded bytes are what is signed and hashed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupChange {
+    /// The hash of the group's first seal, 32 bytes; empty in that seal itself.
+    #[prost(bytes = "vec", tag = "1")]
+    pub group: ::prost::alloc::vec::Vec<u8>,
+    /// What the author had seen: 1 to 16 hashes of changes, sorted, none twice; none in a
+    /// group's first seal.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub parents: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(message, optional, tag = "3")]
+    pub author: ::core::option::Option<GroupMember>,
+    /// The device that signed it; 0 if the account key did.
+    #[prost(fixed32, tag = "4")]
+    pub device_id: u32,
+    /// The hash of the author's device list that has the device, 32 bytes; empty if the
+    /// account key signed.
+    #[prost(bytes = "vec", tag = "5")]
+    pub device_list: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "group_change::Kind", tags = "6, 7, 8, 9, 10, 11, 12, 13, 14, 15")]
+    pub kind: ::core::option::Option<group_change::Kind>,
+}
+/// Nested message and enum types in `GroupChange`.
+pub mod group_change {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "6")]
+        Seal(super::GroupSeal),
+        #[prost(message, tag = "7")]
+        Grant(super::GroupMembers),
+        #[prost(message, tag = "8")]
+        Demote(super::GroupMembers),
+        #[prost(message, tag = "9")]
+        Add(super::GroupMembers),
+        #[prost(message, tag = "10")]
+        Remove(super::GroupMembers),
+        #[prost(message, tag = "11")]
+        Leave(super::GroupLeave),
+        /// The author's new device list.
+        #[prost(message, tag = "12")]
+        Devices(super::SignedDeviceList),
+        /// At most 256 bytes.
+        #[prost(string, tag = "13")]
+        Title(::prost::alloc::string::String),
+        /// Where the group's picture is, in the content's own form; at most 1,024 bytes.
+        #[prost(bytes, tag = "14")]
+        Picture(::prost::alloc::vec::Vec<u8>),
+        /// After how many seconds messages disappear; 0 for never.
+        #[prost(uint32, tag = "15")]
+        Timer(u32),
+    }
+}
+/// A change and the signature over its bytes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedGroupChange {
+    /// An encoded `GroupChange`, kept and passed on exactly as received.
+    #[prost(bytes = "vec", tag = "1")]
+    pub change: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519, 64 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupEntry {
+    #[prost(message, optional, tag = "1")]
+    pub member: ::core::option::Option<GroupMember>,
+    #[prost(enumeration = "GroupRole", tag = "2")]
+    pub role: i32,
+    /// The version of the newest device list that a change has told of; 0 if none has.
+    #[prost(uint64, tag = "3")]
+    pub list_version: u64,
+}
+/// The members and settings that a seal names by their hash.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupRoster {
+    /// Sorted by user id and then account key, none twice.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<GroupEntry>,
+    #[prost(string, tag = "2")]
+    pub title: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub picture: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "4")]
+    pub timer: u32,
+}
+/// Changes that a receiver may lack, each after what it has as parents.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupUpdate {
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<SignedGroupChange>,
+    /// The lists that these changes name.
+    #[prost(message, repeated, tag = "2")]
+    pub lists: ::prost::alloc::vec::Vec<SignedDeviceList>,
+    /// The roster of a seal that its receiver could not compute.
+    #[prost(message, optional, tag = "3")]
+    pub roster: ::core::option::Option<GroupRoster>,
+}
+/// What somebody needs who knows nothing of a group, or has missed a seal.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupWelcome {
+    /// All seals, from the group's first.
+    #[prost(message, repeated, tag = "1")]
+    pub seals: ::prost::alloc::vec::Vec<SignedGroupChange>,
+    /// The roster that the last of them names.
+    #[prost(message, optional, tag = "2")]
+    pub roster: ::core::option::Option<GroupRoster>,
+}
+/// What somebody has, and what it lacks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupAsk {
+    /// The last seal, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub seal: ::prost::alloc::vec::Vec<u8>,
+    /// The changes that count, but for those that are in the past of others; at most 256.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub tips: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Changes, device lists and rosters that are named by what it holds; at most 256.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub wanted: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// What a member may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GroupRole {
+    Unspecified = 0,
+    Owner = 1,
+    Admin = 2,
+    Member = 3,
+}
+impl GroupRole {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GROUP_ROLE_UNSPECIFIED",
+            Self::Owner => "GROUP_ROLE_OWNER",
+            Self::Admin => "GROUP_ROLE_ADMIN",
+            Self::Member => "GROUP_ROLE_MEMBER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GROUP_ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "GROUP_ROLE_OWNER" => Some(Self::Owner),
+            "GROUP_ROLE_ADMIN" => Some(Self::Admin),
+            "GROUP_ROLE_MEMBER" => Some(Self::Member),
+            _ => None,
+        }
+    }
+}

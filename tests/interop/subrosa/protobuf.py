@@ -13,7 +13,9 @@ from grpc_tools import protoc
 from .errors import MALFORMED, ProtocolError
 
 PROTO_FOLDER = Path(__file__).resolve().parents[3] / "proto"
-FILES = ("keys", "sender_key", "envelope", "content", "directory", "stored", "messenger")
+FILES = (
+    "keys", "sender_key", "roster", "envelope", "content", "directory", "stored", "messenger",
+)
 
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -30,7 +32,7 @@ def _generate() -> list[ModuleType]:
             sys.path.remove(folder)
 
 
-keys, sender_key, envelope, content, directory, stored, messenger = _generate()
+keys, sender_key, roster, envelope, content, directory, stored, messenger = _generate()
 
 
 def parse(kind: type[AnyMessage], data: bytes) -> AnyMessage:
