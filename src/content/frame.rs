@@ -71,12 +71,27 @@ impl Frame {
         let sync = matches!(fields.kind, raw::Kind::Sync(_));
         let content = Content::from_raw(fields, bytes);
         let said = match content.value() {
-            Value::Unknown if sync => Said::Nothing,
+            Value::Unknown | Value::Malformed if sync => Said::Nothing,
             Value::Receipt(receipt) => Said::Receipt(receipt.clone()),
             Value::Typing(typing) => Said::Typing(*typing),
             Value::Request(request) => Said::Request(*request),
             Value::Text(_) | Value::Unknown | Value::Malformed => Said::Content(content),
         };
         Self { sent_at, said }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_that_is_not_known_or_breaks_a_rule_says_nothing() {
+        let unknown = [0xa2, 1, 2, 0x7a, 0];
+        let with_a_bad_id = [&[0x22, 1, 7], unknown.as_slice()].concat();
+        let with_fallback = [b"\x1a\x04show", unknown.as_slice()].concat();
+        for bytes in [unknown.as_slice(), &with_a_bad_id, &with_fallback] {
+            assert_eq!(Frame::decode(bytes).said, Said::Nothing);
+        }
     }
 }
