@@ -24,7 +24,7 @@ pub(crate) enum Said {
     Request(Request),
     /// From another device of the same account; from anybody else it counts for nothing.
     Sync(Sync),
-    /// A sync that is not known or breaks a rule.
+    /// A sync that breaks a rule.
     Nothing,
 }
 
@@ -86,11 +86,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sync_that_is_not_known_or_breaks_a_rule_says_nothing() {
-        let unknown = [0xa2, 1, 2, 0x7a, 0];
-        let with_a_bad_id = [&[0x22, 1, 7], unknown.as_slice()].concat();
-        let with_fallback = [b"\x1a\x04show", unknown.as_slice()].concat();
-        for bytes in [unknown.as_slice(), &with_a_bad_id, &with_fallback] {
+    fn a_sync_that_breaks_a_rule_says_nothing() {
+        // A decision about nobody.
+        let decision = [0xa2, 1, 2, 0x12, 0];
+        let with_a_bad_id = [&[0x22, 1, 7], decision.as_slice()].concat();
+        let with_fallback = [b"\x1a\x04show", decision.as_slice()].concat();
+        for bytes in [decision.as_slice(), &with_a_bad_id, &with_fallback] {
             assert_eq!(Frame::decode(bytes).said, Said::Nothing);
         }
     }

@@ -504,12 +504,14 @@ fn note_name(health: &mut PeerHealth, envelope: &Envelope, noted: Noted, now: Ti
 
 /// Takes out of a list of names, and of their times, those that begin like this one.
 fn forget_name(names: &mut Vec<Vec<u8>>, since: &mut Vec<u64>, start: &[u8]) -> bool {
-    let Some(place) = names.iter().position(|name| name.starts_with(start)) else { return false };
-    names.remove(place);
-    if place < since.len() {
-        since.remove(place);
+    let before = names.len();
+    while let Some(place) = names.iter().position(|name| name.starts_with(start)) {
+        names.remove(place);
+        if place < since.len() {
+            since.remove(place);
+        }
     }
-    true
+    names.len() < before
 }
 
 fn today(now: Timestamp) -> u32 {

@@ -10,6 +10,9 @@ use crate::world::{World, is_first};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The store's table of devices with which there are sessions.
+const PEERS: u8 = 5;
+
 #[test]
 fn who_is_blocked_hears_and_says_nothing() {
     let mut world = World::new();
@@ -94,7 +97,7 @@ fn what_waits_for_who_is_blocked_goes_once_they_are_accepted() {
     bob.messenger.block(alice.user()).unwrap();
     // The bundle comes, and then time.
     world.pass(10 * DAY, &mut [&mut bob]);
-    assert!(world.mailboxes.is_empty());
+    assert!(world.mailboxes.is_empty() && !bob.store.sizes().contains_key(&PEERS));
     bob.messenger.accept(alice.user()).unwrap();
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(alice.texts(), ["hello"]);

@@ -142,6 +142,28 @@ fn what_only_the_transport_says_to_be_from_somebody_breaks_no_session() {
 }
 
 #[test]
+fn damaged_copies_of_what_opened_after_all_break_no_session() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    for _ in 0..3 {
+        alice.say(&bob.user(), "hello");
+        world.carry(&mut alice);
+        let (_, genuine) = world.fetch_mail(&bob).remove(0);
+        // Two bytes of the salt: the tag stays.
+        for place in [13, 14] {
+            let mut damaged = genuine.clone();
+            damaged[place] ^= 1;
+            assert_eq!(bob.messenger.receive(&damaged).unwrap(), Received::Undecryptable);
+        }
+        assert!(matches!(bob.messenger.receive(&genuine).unwrap(), Received::Opened(_)));
+    }
+    world.settle(&mut [&mut alice, &mut bob]);
+    let carried = world.carried;
+    world.pass(3 * DAY, &mut [&mut alice, &mut bob]);
+    assert_eq!(world.carried, carried);
+}
+
+#[test]
 fn a_store_that_fell_back_without_a_token_heals_with_the_peer() {
     let mut world = World::new();
     let (mut alice, mut bob) = world.pair();
