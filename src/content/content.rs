@@ -339,6 +339,24 @@ mod tests {
     }
 
     #[test]
+    fn of_what_breaks_a_rule_nothing_is_shown() {
+        let receipt = |fields: &[u8]| [&[0x8a, 1, fields.len() as u8], fields].concat();
+        let shown = |kind: &[u8]| {
+            let bytes = [bytes_of(3, b"fallback"), kind.to_vec()].concat();
+            let content = Content::from_bytes(&bytes);
+            assert!(matches!(content.kind(), Kind::Unknown));
+            assert_eq!(content.to_bytes(), bytes);
+            content.to_string()
+        };
+        for len in [1, 15, 17] {
+            let ids = bytes_of(2, &[7; 17][..len]);
+            assert_eq!(shown(&receipt(&[&[8, 1], ids.as_slice()].concat())), "");
+        }
+        // Of a kind that is not known the fallback is.
+        assert_eq!(shown(&receipt(&bytes_of(2, ID.as_bytes()))), "fallback");
+    }
+
+    #[test]
     fn what_is_no_content_cannot_be_made_one() {
         // Cut within a field that the next one would be taken for.
         let cut = [bytes_of(3, b"fallback"), vec![0xe8]].concat();

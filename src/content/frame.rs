@@ -24,7 +24,7 @@ pub(crate) enum Said {
     Request(Request),
     /// From another device of the same account; from anybody else it counts for nothing.
     Sync(Sync),
-    /// A sync that is not known or breaks a rule.
+    /// A sync that breaks a rule.
     Nothing,
 }
 
@@ -71,12 +71,28 @@ impl Frame {
         let sync = matches!(fields.kind, raw::Kind::Sync(_));
         let content = Content::from_raw(fields, bytes);
         let said = match content.value() {
-            Value::Unknown if sync => Said::Nothing,
+            Value::Unknown | Value::Malformed if sync => Said::Nothing,
             Value::Receipt(receipt) => Said::Receipt(receipt.clone()),
             Value::Typing(typing) => Said::Typing(*typing),
             Value::Request(request) => Said::Request(*request),
             Value::Text(_) | Value::Unknown | Value::Malformed => Said::Content(content),
         };
         Self { sent_at, said }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_that_breaks_a_rule_says_nothing() {
+        // A decision about nobody.
+        let decision = [0xa2, 1, 2, 0x12, 0];
+        let with_a_bad_id = [&[0x22, 1, 7], decision.as_slice()].concat();
+        let with_fallback = [b"\x1a\x04show", decision.as_slice()].concat();
+        for bytes in [decision.as_slice(), &with_a_bad_id, &with_fallback] {
+            assert_eq!(Frame::decode(bytes).said, Said::Nothing);
+        }
     }
 }

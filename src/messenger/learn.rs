@@ -274,6 +274,11 @@ impl Work<'_> {
         let added: Vec<_> = after.iter().filter(|id| !before.contains(id)).copied().collect();
         let removed: Vec<_> = before.iter().filter(|id| !after.contains(id)).copied().collect();
         let own = self.own()?;
+        if !added.is_empty() && user != &own.address().user {
+            // Before what went to those that are gone is forgotten: a new one may have come
+            // in their place.
+            self.send_to_new_devices(user, old)?;
+        }
         for device in &removed {
             let address = Address { user: user.clone(), device: *device };
             if address != *own.address() {
@@ -283,9 +288,6 @@ impl Work<'_> {
         if !removed.is_empty() && self.has_waiting(user)? {
             // It may have waited for these devices alone.
             self.send_waiting(user)?;
-        }
-        if !added.is_empty() && user != &own.address().user {
-            self.send_to_new_devices(user, old)?;
         }
         if !(added.is_empty() && removed.is_empty()) {
             self.tell(Happening::DevicesChanged { user: user.clone(), added, removed });
@@ -390,17 +392,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Another session with this device is to be begun, if we talk.
+    /// Another session with this device is to be begun, once we talk.
     pub(super) fn begin_again(&mut self, address: &Address) -> Result<(), Error> {
-        if !self.talks(&address.user)? {
-            return Ok(());
-        }
         let mut contact = self.contact_to_change(&address.user)?;
         if !contact.begin_again.contains(&address.device) {
             contact.begin_again.push(address.device);
             self.save_contact(&address.user, contact);
         }
-        self.fetch(&address.user)
+        if self.talks(&address.user)? { self.fetch(&address.user) } else { Ok(()) }
     }
 
     /// As [`Self::begin_again`], to repair something: not too often.

@@ -179,10 +179,14 @@ impl Work<'_> {
             }
             next = Some(next.map_or(again_at, |next| next.min(again_at)));
         }
-        if overdue && self.may_speak(&to.user)? {
-            self.is_silent(to)?;
-        }
-        if let Some(next) = next {
+        if let Some(mut next) = next {
+            overdue |= self.silent_at(to)?.is_some_and(|at| at <= self.now);
+            if self.may_speak(&to.user)? {
+                if overdue {
+                    self.is_silent(to)?;
+                }
+                next = self.silent_at(to)?.map_or(next, |at| next.min(at));
+            }
             let at = next.max(self.now.after(Duration::from_secs(60)));
             self.set_due(Job::Log, &table::of_device(to, &[]), at)?;
         }

@@ -124,13 +124,9 @@ impl Work<'_> {
                 }
                 let now = self.now.as_millis().to_be_bytes().to_vec();
                 self.view.put(table::SHOWN, key, zeroize::Zeroizing::new(now));
-                let mut contact = self.contact_to_change(&user)?;
-                if matches!(contact.consent, Consent::Stranger | Consent::Requested) {
+                if self.contact(&user)?.consent != Consent::Blocked {
                     // To write is to accept, on whatever device.
-                    contact.consent = Consent::Accepted;
-                    contact.consent_at = self.now;
-                    self.save_contact(&user, contact);
-                    self.release_receipts(&user)?;
+                    self.decide(&user, Consent::Accepted)?;
                 }
                 events.push(self.tell(Happening::OwnMessage(Arrival {
                     id,

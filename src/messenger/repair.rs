@@ -42,8 +42,8 @@ const LONGEST_WAIT: Duration = ASKED_AFTER[7];
 /// One or two are damage on the way; the genuine ones still come.
 const BROKEN_AFTER: usize = 3;
 
-/// How long after it was asked for a sign of life a device counts as silent: the message
-/// that made us ask goes again by then.
+/// How long after it was asked for a sign of life a device counts as silent, if messages
+/// to it have no receipt: the one that made us ask goes again by then.
 const SILENT_AFTER: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 
 /// How many sessions are begun with a device to repair one, an hour and a day.
@@ -295,7 +295,7 @@ impl Work<'_> {
         Ok(spoken)
     }
 
-    /// Something has opened: the session works.
+    /// Something has opened, or the session is another one: no sign is waited for.
     pub(super) fn heard_from(&mut self, address: &Address) -> Result<(), Error> {
         if let Some(mut health) = self.health(address)?
             && health.sign_asked_at != 0
@@ -312,12 +312,19 @@ impl Work<'_> {
         let confirmed = peer.sending_session().is_some_and(crate::session::Session::is_confirmed);
         self.keep_peer(peer);
         if !confirmed {
+            self.heard_from(address)?;
             return self.begin_again_for(address, Reason::Silent);
         }
         if self.gives_no_sign(address, SILENT_AFTER)? {
             return self.begin_again_for(address, Reason::Silent);
         }
         Ok(())
+    }
+
+    /// When a device that was asked for a sign of life counts as silent.
+    pub(super) fn silent_at(&mut self, address: &Address) -> Result<Option<Timestamp>, Error> {
+        let asked_at = self.health(address)?.map_or(0, |health| health.sign_asked_at);
+        Ok((asked_at != 0).then(|| Timestamp::from_millis(asked_at).after(SILENT_AFTER)))
     }
 
     /// Envelopes that nobody knew are a day old: names them. If nothing comes back, neither
@@ -497,12 +504,14 @@ fn note_name(health: &mut PeerHealth, envelope: &Envelope, noted: Noted, now: Ti
 
 /// Takes out of a list of names, and of their times, those that begin like this one.
 fn forget_name(names: &mut Vec<Vec<u8>>, since: &mut Vec<u64>, start: &[u8]) -> bool {
-    let Some(place) = names.iter().position(|name| name.starts_with(start)) else { return false };
-    names.remove(place);
-    if place < since.len() {
-        since.remove(place);
+    let before = names.len();
+    while let Some(place) = names.iter().position(|name| name.starts_with(start)) {
+        names.remove(place);
+        if place < since.len() {
+            since.remove(place);
+        }
     }
-    true
+    names.len() < before
 }
 
 fn today(now: Timestamp) -> u32 {

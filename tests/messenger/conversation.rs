@@ -8,13 +8,14 @@ use subrosa::{
     UserId,
 };
 
-use crate::world::World;
+use crate::world::{Device, World, junk};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The store's table of envelopes that nobody knows.
+/// The store's tables of envelopes that nobody knows, and of receipts that wait.
 const HELD: u8 = 13;
+const RECEIPTS: u8 = 18;
 
 #[test]
 fn a_first_message_waits_for_a_bundle_and_arrives_as_a_request() {
@@ -270,22 +271,30 @@ fn what_nobody_knows_is_held_within_bounds() {
     use subrosa::messenger::{MAX_HELD, MAX_HELD_BYTES};
     let mut world = World::new();
     let mut alice = world.person("alice");
-    let field = |number: u8, bytes: &[u8]| {
-        let len = bytes.len();
-        let len = [(len & 0x7f) as u8 | 0x80, (len >> 7 & 0x7f) as u8 | 0x80, (len >> 14) as u8];
-        [&[number << 3 | 2][..], &len, bytes].concat()
-    };
     for len in [256, 100_000] {
         for number in 0..300_u16 {
-            let head = [&number.to_be_bytes()[..], &[len as u8; 58]].concat();
-            let message = [field(1, &head), field(2, &vec![0; len])].concat();
-            let received = alice.messenger.receive(&field(1, &message)).unwrap();
+            let received = alice.messenger.receive(&junk(number, len)).unwrap();
             assert_eq!(received, Received::Held);
         }
         let (count, bytes) = alice.store.sizes()[&HELD];
         assert!(count <= MAX_HELD && bytes <= MAX_HELD_BYTES + MAX_HELD * 32, "{count}, {bytes}");
         assert!(count == MAX_HELD || bytes > MAX_HELD_BYTES - 2 * len, "{count}, {bytes}");
     }
+}
+
+#[test]
+fn receipts_that_wait_for_a_stranger_to_be_accepted_go_after_a_month() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    for number in 0..100 {
+        alice.say(&bob.user(), &number.to_string());
+    }
+    world.settle(&mut [&mut alice, &mut bob]);
+    let waiting = |bob: &Device| bob.store.sizes().get(&RECEIPTS).map_or(0, |(rows, _)| *rows);
+    world.pass(29 * DAY, &mut [&mut bob]);
+    assert_eq!(waiting(&bob), 100);
+    world.pass(3 * DAY, &mut [&mut bob]);
+    assert_eq!(waiting(&bob), 0);
 }
 
 #[test]

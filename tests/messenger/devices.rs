@@ -367,6 +367,61 @@ fn a_primary_that_was_restored_learns_its_newest_list_when_it_publishes() {
 }
 
 #[test]
+fn a_fork_of_the_own_list_is_told_once() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let (store, options) = (alice.store.snapshot(), world.options());
+    drop(world.link(&mut alice));
+    // A copy of the primary signs another second list.
+    let messenger = Messenger::open(store.clone(), options.clone()).unwrap().ready().unwrap();
+    let mut copy = world.device(messenger, store, options);
+    let mut tablet = world.link(&mut copy);
+    let bundle = world.directory.bundle(&alice.user()).unwrap();
+    for device in [&mut copy, &mut tablet] {
+        device.messenger.learn(&bundle).unwrap();
+        device.read();
+        let told = device.told.iter().filter_map(|kind| match kind {
+            EventKind::Equivocation { user } => Some(user),
+            _ => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [&alice.user()]);
+    }
+}
+
+#[test]
+fn what_nobody_has_confirmed_goes_to_devices_that_are_learnt_of_later() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    alice.say(&bob.user(), "confirmed");
+    world.settle(&mut [&mut alice, &mut bob]);
+    let id = alice.say(&bob.user(), "lost");
+    world.carry(&mut alice);
+    world.mailboxes.clear();
+    let mut tablet = world.link(&mut bob);
+    world.settle(&mut [&mut alice, &mut bob, &mut tablet]);
+    assert_eq!((bob.texts(), tablet.texts()), (vec!["confirmed".into()], vec!["lost".into()]));
+    assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
+}
+
+#[test]
+fn what_a_lost_device_never_got_goes_to_the_one_that_takes_its_place() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let key = RecoveryKey::generate().unwrap();
+    let backup = bob.messenger.backup(&key).unwrap();
+    let id = alice.say(&bob.user(), "lost");
+    world.carry(&mut alice);
+    world.mailboxes.clear();
+    let (setup, store, options) = world.setup();
+    let mut bob = world.device(setup.restore(&backup, &key).unwrap(), store, options);
+    // By one list Alice learns that the old device is gone and the new one is there.
+    bob.say(&alice.user(), "a new phone");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(bob.texts(), ["lost"]);
+    assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
+}
+
+#[test]
 fn a_device_that_lies_in_a_drawer_does_not_keep_strangers_from_the_others() {
     let mut world = World::new();
     let mut alice = world.person("alice");

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use subrosa::wire::Envelope;
-use subrosa::{Consent, Content, Error, EventKind, Received, Rejection, Status};
+use subrosa::content::Typing;
+use subrosa::directory::MemoryDirectory;
+use subrosa::{Consent, Content, Error, EventKind, Learned, Received, Rejection, Status};
 
-use crate::world::World;
+use crate::world::{World, is_first};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The store's table of devices with which there are sessions.
+const PEERS: u8 = 5;
 
 #[test]
 fn who_is_blocked_hears_and_says_nothing() {
@@ -34,10 +40,8 @@ fn a_session_that_was_begun_while_blocked_is_kept() {
     bob.messenger.block(alice.user()).unwrap();
     alice.say(&bob.user(), "hello?");
     // Nothing comes back, so that Alice begins another session.
-    world.pass(Duration::from_secs(9 * 24 * 60 * 60), &mut [&mut alice]);
+    world.pass(9 * DAY, &mut [&mut alice]);
     let mail = world.fetch_mail(&bob);
-    let is_first =
-        |mail: &[u8]| matches!(Envelope::decode(mail), Ok(Envelope::FirstMessage { .. }));
     let (_, first) = mail.iter().find(|(_, mail)| is_first(mail)).unwrap();
     let mut receive = || bob.messenger.receive(first).unwrap();
     assert_eq!(receive(), Received::Rejected(Rejection::Blocked));
@@ -49,13 +53,85 @@ fn a_session_that_was_begun_while_blocked_is_kept() {
 }
 
 #[test]
+fn a_stranger_gets_nothing_before_they_are_accepted() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    let id = alice.say(&bob.user(), "hello");
+    world.settle(&mut [&mut alice, &mut bob]);
+    // Alice says which list of Bob's she knows, and it is not the newest.
+    let mut tablet = world.link(&mut bob);
+    let mut hers = world.link(&mut alice);
+    world.deliver(&mut bob);
+    assert_eq!(bob.device_changes(&alice.user()).0, [hers.address().device]);
+    bob.messenger.send(alice.user(), Content::typing(Typing::Started)).unwrap();
+    bob.messenger.send(alice.user(), Content::read(&[id])).unwrap();
+    world.pass(3 * DAY, &mut [&mut bob, &mut tablet]);
+    assert_eq!(world.lying(&bob.user(), &alice.user()), 0);
+    bob.messenger.accept(alice.user()).unwrap();
+    world.settle(&mut [&mut alice, &mut hers, &mut bob, &mut tablet]);
+    assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
+}
+
+#[test]
+fn who_is_blocked_gets_no_repeat_no_sign_of_life_and_no_session() {
+    let mut world = World::new();
+    let (alice, mut bob) = world.pair();
+    let carol = world.person("carol");
+    for user in [alice.user(), carol.user()] {
+        // With Carol in a session that she has not confirmed.
+        bob.say(&user, "lost");
+    }
+    world.carry(&mut bob);
+    world.mailboxes.clear();
+    bob.messenger.block(alice.user()).unwrap();
+    bob.messenger.block(carol.user()).unwrap();
+    world.pass(30 * DAY, &mut [&mut bob]);
+    assert!(world.mailboxes.is_empty());
+}
+
+#[test]
+fn what_waits_for_who_is_blocked_goes_once_they_are_accepted() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    bob.say(&alice.user(), "hello");
+    bob.messenger.block(alice.user()).unwrap();
+    // The bundle comes, and then time.
+    world.pass(10 * DAY, &mut [&mut bob]);
+    assert!(world.mailboxes.is_empty() && !bob.store.sizes().contains_key(&PEERS));
+    bob.messenger.accept(alice.user()).unwrap();
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.texts(), ["hello"]);
+}
+
+#[test]
+fn while_an_identity_is_in_question_nothing_goes_to_the_one_before() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    alice.say(&bob.user(), "lost");
+    world.carry(&mut alice);
+    world.mailboxes.clear();
+    // Somebody else under Bob's name.
+    let genuine = std::mem::replace(&mut world.directory, MemoryDirectory::new());
+    drop(world.person("bob"));
+    let bundle = world.directory.bundle(&bob.user()).unwrap();
+    world.directory = genuine;
+    let learned = alice.messenger.learn(&bundle).unwrap();
+    assert_eq!(learned, Learned::IdentityChanged(bob.user()));
+    bob.say(&alice.user(), "are you there?");
+    world.carry(&mut bob);
+    world.pass(10 * DAY, &mut [&mut alice]);
+    assert_eq!(alice.texts(), ["are you there?"]);
+    assert_eq!(world.lying(&alice.user(), &bob.user()), 0);
+}
+
+#[test]
 fn a_new_account_under_a_known_name_stops_sending_until_a_person_decides() {
     let mut world = World::new();
     let (mut alice, bob) = world.pair();
     // Bob loses his phone, and begins anew under the same name.
     let user = bob.user();
     drop(bob);
-    world.directory = subrosa::directory::MemoryDirectory::new();
+    world.directory = MemoryDirectory::new();
     let mut bob = world.person("bob");
     // Alice is not in the new directory yet: she publishes again.
     alice.messenger.prekeys_left(0).unwrap();
@@ -98,17 +174,17 @@ fn a_number_is_the_same_on_both_sides_and_marks_who_was_seen() {
 fn typing_reaches_only_who_talks_with_us_and_only_at_once() {
     let mut world = World::new();
     let (mut alice, mut bob) = world.pair();
-    alice.messenger.send(bob.user(), Content::typing(subrosa::content::Typing::Started)).unwrap();
+    alice.messenger.send(bob.user(), Content::typing(Typing::Started)).unwrap();
     world.carry(&mut alice);
     world.deliver(&mut bob);
     assert!(matches!(bob.told.as_slice(), [EventKind::Typing { .. }]), "{:?}", bob.told);
-    alice.messenger.send(bob.user(), Content::typing(subrosa::content::Typing::Started)).unwrap();
+    alice.messenger.send(bob.user(), Content::typing(Typing::Started)).unwrap();
     world.carry(&mut alice);
     let mail = world.fetch_mail(&bob);
     for (_, envelope) in &mail {
         bob.messenger.receive(envelope).unwrap();
     }
-    world.clock.advance(std::time::Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(60));
     bob.told.clear();
     bob.read();
     assert!(bob.told.is_empty(), "old news");

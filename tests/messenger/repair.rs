@@ -4,24 +4,29 @@ use std::time::Duration;
 
 use subrosa::content::Typing;
 use subrosa::store::{MemoryStore, SqliteStore};
-use subrosa::testing::seeded;
 use subrosa::{Action, Content, Error, EventKind, Messenger, Options, Received, Status, UserId};
 
-use crate::world::{Device, World};
+use crate::world::{Device, World, is_first, junk};
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The store's table of tags, and of handshakes.
+const TAGS: u8 = 7;
+
+/// Alice's store, opened with this token.
+fn alice_with_token(world: &mut World, store: MemoryStore, token: u8) -> Device {
+    let options = world.options().device_token([token; 16]);
+    let opened = Messenger::open(store.clone(), options.clone()).unwrap();
+    let messenger = opened.or_create(&UserId::new("alice").unwrap()).unwrap();
+    world.device(messenger, store, options)
+}
 
 #[test]
 fn a_restored_store_is_found_by_its_token_before_anything_is_sent() {
     let mut world = World::new();
     let mut bob = world.person("bob");
-    let alice_id = UserId::new("alice").unwrap();
-    let store = MemoryStore::new();
-    let options =
-        |seed| seeded(Options::default().clock(world.clock.clone()).device_token([1; 16]), seed);
-    let messenger =
-        Messenger::open(store.clone(), options(100)).unwrap().or_create(&alice_id).unwrap();
-    let mut alice = world.device(messenger, store, options(100));
+    let mut alice = alice_with_token(&mut world, MemoryStore::new(), 1);
     world.settle(&mut [&mut alice, &mut bob]);
     alice.say(&bob.user(), "hello");
     world.settle(&mut [&mut alice, &mut bob]);
@@ -34,10 +39,7 @@ fn a_restored_store_is_found_by_its_token_before_anything_is_sent() {
         world.settle(&mut [&mut alice, &mut bob]);
     }
     // The same rows on another device, or after a restore: another token.
-    let clock = world.clock.clone();
-    let options = seeded(Options::default().clock(clock).device_token([2; 16]), 101);
-    let opened = Messenger::open(backup.clone(), options.clone()).unwrap();
-    let mut alice = world.device(opened.ready().unwrap(), backup, options);
+    let mut alice = alice_with_token(&mut world, backup, 2);
     alice.read();
     assert!(matches!(alice.told.as_slice(), [EventKind::Restored]), "{:?}", alice.told);
     alice.say(&bob.user(), "here again");
@@ -46,6 +48,119 @@ fn a_restored_store_is_found_by_its_token_before_anything_is_sent() {
     world.pass(3 * DAY, &mut [&mut alice, &mut bob]);
     assert_eq!(bob.texts().last().map(String::as_str), Some("here again"));
     assert!(alice.texts().contains(&"good".to_owned()));
+}
+
+#[test]
+fn after_a_restore_nothing_is_begun_with_who_does_not_talk_with_us() {
+    let mut world = World::new();
+    let mut alice = alice_with_token(&mut world, MemoryStore::new(), 1);
+    world.carry(&mut alice);
+    let (mut bob, mut carol) = (world.person("bob"), world.person("carol"));
+    bob.say(&alice.user(), "hello");
+    carol.say(&alice.user(), "hello");
+    alice.say(&bob.user(), "hi");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    // Carol is a stranger.
+    alice.messenger.block(bob.user()).unwrap();
+    let mut alice = alice_with_token(&mut world, alice.store.snapshot(), 2);
+    while let Some(out) = alice.messenger.next_outgoing().unwrap() {
+        assert!(matches!(out.action, Action::Publish { .. }), "{out:?}");
+    }
+    world.pass(3 * DAY, &mut [&mut alice]);
+    assert!(world.mailboxes.is_empty());
+    alice.messenger.accept(bob.user()).unwrap();
+    world.settle(&mut [&mut alice, &mut bob]);
+    let id = bob.say(&alice.user(), "and now?");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(bob.statuses(id), [Status::Sent, Status::Delivered(alice.user())]);
+}
+
+#[test]
+fn the_rows_of_handshakes_go_with_their_sessions() {
+    let mut world = World::new();
+    let mut bob = world.person("bob");
+    let mut alice = alice_with_token(&mut world, MemoryStore::new(), 0);
+    world.carry(&mut alice);
+    world.meet(&mut alice, &mut bob);
+    let mut rows = Vec::new();
+    for token in 1..=30 {
+        // Each time she begins another session.
+        alice = alice_with_token(&mut world, alice.store.clone(), token);
+        world.settle(&mut [&mut alice, &mut bob]);
+        rows.push(bob.store.sizes()[&TAGS].0);
+    }
+    assert!(rows[4] > rows[0] && rows[29] <= rows[14], "{rows:?}");
+}
+
+#[test]
+fn a_device_without_a_sign_of_life_for_six_days_gets_another_session() {
+    for asked_after in [48 * HOUR + HOUR / 12, 68 * HOUR] {
+        let mut world = World::new();
+        let (mut alice, bob) = world.pair();
+        // Neither has a receipt; sometimes one is sent again a little later than the other.
+        alice.say(&bob.user(), "one");
+        world.clock.advance(HOUR / 6);
+        alice.say(&bob.user(), "two");
+        world.carry(&mut alice);
+        world.mailboxes.clear();
+        world.clock.advance(asked_after - HOUR / 6);
+        world.carry(&mut alice);
+        let asked = world.fetch_mail(&bob);
+        assert!(asked.len() >= 2 && !asked.iter().any(|(_, mail)| is_first(mail)));
+        let mut waited = Duration::ZERO;
+        while !world.fetch_mail(&bob).iter().any(|(_, mail)| is_first(mail)) {
+            assert!(waited < 7 * DAY, "no session");
+            world.clock.advance(HOUR / 6);
+            waited += HOUR / 6;
+            world.carry(&mut alice);
+        }
+        assert!(waited >= 6 * DAY && waited < 6 * DAY + HOUR, "{waited:?}");
+    }
+}
+
+#[test]
+fn what_only_the_transport_says_to_be_from_somebody_breaks_no_session() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    alice.hints = true;
+    for day in 0..10 {
+        for number in 0..3 {
+            let mailbox = world.mailboxes.entry(alice.address()).or_default();
+            mailbox.push((bob.user(), junk(day * 3 + number, 256)));
+        }
+        let outcomes = world.deliver(&mut alice);
+        assert_eq!(outcomes, [Received::Held, Received::Held, Received::Held]);
+        world.pass(23 * HOUR, &mut [&mut alice]);
+        assert!(day > 0 || world.mailboxes.is_empty());
+        world.pass(HOUR, &mut [&mut alice]);
+        world.pass(5 * HOUR, &mut [&mut alice]);
+        // They are named, in the session that there is.
+        let mail = &world.mailboxes[&bob.address()];
+        assert!(!mail.is_empty() && !mail.iter().any(|(_, mail)| is_first(mail)));
+        world.settle(&mut [&mut alice, &mut bob]);
+    }
+}
+
+#[test]
+fn damaged_copies_of_what_opened_after_all_break_no_session() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    for _ in 0..3 {
+        alice.say(&bob.user(), "hello");
+        world.carry(&mut alice);
+        let (_, genuine) = world.fetch_mail(&bob).remove(0);
+        // Two bytes of the salt: the tag stays.
+        for place in [13, 14] {
+            let mut damaged = genuine.clone();
+            damaged[place] ^= 1;
+            assert_eq!(bob.messenger.receive(&damaged).unwrap(), Received::Undecryptable);
+        }
+        assert!(matches!(bob.messenger.receive(&genuine).unwrap(), Received::Opened(_)));
+    }
+    world.settle(&mut [&mut alice, &mut bob]);
+    let carried = world.carried;
+    world.pass(3 * DAY, &mut [&mut alice, &mut bob]);
+    assert_eq!(world.carried, carried);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use subrosa::directory::MemoryDirectory;
 use subrosa::store::MemoryStore;
 use subrosa::testing::{ManualClock, seeded};
+use subrosa::wire::Envelope;
 use subrosa::{
     Action, Address, Content, DeviceId, Event, EventKind, Incoming, LinkCode, Linking, MessageId,
     Messenger, Opened, Options, Received, Setup, Status, Timestamp, UserId,
@@ -94,6 +95,22 @@ impl Device {
         let opened = Messenger::open(self.store.clone(), self.options.clone()).unwrap();
         self.messenger = opened.ready().unwrap();
     }
+}
+
+/// Whether an envelope carries a handshake.
+pub(crate) fn is_first(envelope: &[u8]) -> bool {
+    matches!(Envelope::decode(envelope), Ok(Envelope::FirstMessage { .. }))
+}
+
+/// An envelope of the right form that nobody has made, with so many bytes sealed.
+pub(crate) fn junk(number: u16, len: usize) -> Vec<u8> {
+    let field = |number: u8, bytes: &[u8]| {
+        let len = bytes.len();
+        let len = [(len & 0x7f) as u8 | 0x80, (len >> 7 & 0x7f) as u8 | 0x80, (len >> 14) as u8];
+        [&[number << 3 | 2][..], &len, bytes].concat()
+    };
+    let head = [&number.to_be_bytes()[..], &[len as u8; 58]].concat();
+    field(1, &[field(1, &head), field(2, &vec![0; len])].concat())
 }
 
 /// What a server sees and keeps.
@@ -217,6 +234,12 @@ impl World {
     /// Takes a device's whole mailbox.
     pub(crate) fn fetch_mail(&mut self, device: &Device) -> Vec<(UserId, Vec<u8>)> {
         self.mailboxes.remove(&device.address()).unwrap_or_default()
+    }
+
+    /// How many envelopes of one user lie in the mailboxes of another.
+    pub(crate) fn lying(&self, from: &UserId, to: &UserId) -> usize {
+        let theirs = self.mailboxes.iter().filter(|(address, _)| address.user == *to);
+        theirs.flat_map(|(_, mail)| mail).filter(|(sender, _)| sender == from).count()
     }
 
     /// Gives a device its mail, and says what became of it.
