@@ -137,7 +137,7 @@ impl World {
         }
     }
 
-    /// Nothing moves any more, and nobody waits to be linked.
+    /// Nothing moves any more, and nobody waits to be linked who could be.
     fn check_rest(&self) {
         let today = self.now.as_secs() / DAY.as_secs();
         for ((from, to, day), traffic) in &self.traffic {
@@ -148,8 +148,9 @@ impl World {
                 self.seed
             );
         }
-        for (i, account) in self.accounts.iter().enumerate() {
-            assert!(!account.is_linking(), "seed {}: {i} waits to link a device", self.seed);
+        for account in 0..self.accounts.len() {
+            let waits = self.waits_to_be_linked(account);
+            assert!(!waits, "seed {}: {account} waits to link a device", self.seed);
         }
     }
 

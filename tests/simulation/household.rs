@@ -26,11 +26,6 @@ impl Account {
         let added = BTreeSet::from([device.address.device]);
         Self { primary, wanted, pending: None, added, removed: BTreeSet::new() }
     }
-
-    /// Whether a device waits to be linked.
-    pub(crate) fn is_linking(&self) -> bool {
-        self.pending.is_some()
-    }
 }
 
 impl World {
@@ -78,6 +73,14 @@ impl World {
         let known: BTreeSet<_> = known.filter(|device| Some(*device) != but_for).collect();
         let copied = self.copies.iter().any(|copy| copy.address == primary.address);
         known == newest && !copied
+    }
+
+    /// Whether a device waits to be linked by a primary that could. One that was restored to
+    /// a time before a list that nobody else has seen will never know the newest.
+    pub(crate) fn waits_to_be_linked(&self, account: usize) -> bool {
+        self.accounts[account].pending.as_ref().is_some_and(|(i, _)| {
+            self.is_up_to_date(account, Some(self.devices[*i].address.device))
+        })
     }
 
     /// Whether the primary device of an account has a link under way; then there is no
