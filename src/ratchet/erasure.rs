@@ -193,13 +193,15 @@ mod tests {
             for (first, step) in [(0_u8, 1_usize), (1, 1), (30, 3), (200, 1), (254, 2)] {
                 let (mut collector, mut added) = (Collector::new(cargo), Vec::new());
                 let mut index = usize::from(first);
-                while !collector.is_complete() {
+                for _ in 0..cargo.data_shards() {
+                    assert!(!collector.is_complete());
                     let mut out = Vec::new();
                     Sender::new(cargo, data.clone(), index as u8).take(1, &mut out);
                     assert!(collector.add(index as u8, &out));
                     added.push((index as u8, out));
                     index = (index + step) % 255;
                 }
+                assert!(collector.is_complete());
                 let recovered = collector.data(added.iter().map(|(at, out)| (*at, &**out)));
                 assert_eq!(recovered.as_ref(), Some(&data), "{cargo:?} from {first}");
             }
