@@ -178,9 +178,7 @@ impl Work<'_> {
     ) -> Result<(), Error> {
         for device in known.devices().iter().map(ListedDevice::id) {
             for (_, entry) in self.log_of(&Address { user: user.clone(), device })? {
-                let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
-                let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
-                if let (Some(id), Some(mut letter)) = (id, letter)
+                if let Some((id, mut letter)) = self.letter_of(&entry)?
                     && !letter.waits
                     && !letter.delivered
                 {

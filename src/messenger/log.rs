@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::crypto::SecretBytes;
 use crate::session::{Numbers, Sent};
 use crate::timestamp::Timestamp;
-use crate::wire::stored::messenger::LogEntry;
+use crate::wire::stored::messenger::{Letter, LogEntry};
 use crate::wire::{Mark, MessageId, stored};
 
 /// After what time without a receipt a message is sent again, the first and the second
@@ -80,6 +80,13 @@ impl Work<'_> {
         Ok(rows.into_iter().filter_map(entry).collect())
     }
 
+    /// The message that an entry is of, if it is still there.
+    pub(super) fn letter_of(&self, entry: &LogEntry) -> Result<Option<(MessageId, Letter)>, Error> {
+        let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
+        let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
+        Ok(id.zip(letter))
+    }
+
     /// Sends a message of the log again, with the number that it had; says whether there
     /// still is one and a session to send it in.
     pub(super) fn send_again(
@@ -88,9 +95,7 @@ impl Work<'_> {
         seq: u64,
         mut entry: LogEntry,
     ) -> Result<bool, Error> {
-        let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
-        let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
-        let (Some(id), Some(letter)) = (id, letter) else { return Ok(false) };
+        let Some((id, letter)) = self.letter_of(&entry)? else { return Ok(false) };
         if letter.content.is_empty() {
             return Ok(false);
         }
@@ -109,9 +114,7 @@ impl Work<'_> {
     fn leave_log(&mut self, to: &Address, seq: u64) -> Result<(), Error> {
         let Some(entry) = self.log_entry(to, seq)? else { return Ok(()) };
         self.unlog(to, seq);
-        let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
-        let Some(id) = id else { return Ok(()) };
-        let Some(mut letter) = self.letter(id)? else { return Ok(()) };
+        let Some((id, mut letter)) = self.letter_of(&entry)? else { return Ok(()) };
         letter.copies.retain(|copy| copy.device_id != to.device.get());
         let nobody = letter.copies.iter().all(|copy| !copy.received) && !letter.waits;
         if nobody && letter.copies.is_empty() {
@@ -126,9 +129,7 @@ impl Work<'_> {
     pub(super) fn drop_copies(&mut self, address: &Address) -> Result<(), Error> {
         for (seq, entry) in self.log_of(address)? {
             self.unlog(address, seq);
-            let id = entry.message_id.as_slice().try_into().ok().map(MessageId::from_bytes);
-            let letter = id.map(|id| self.letter(id)).transpose()?.flatten();
-            if let (Some(id), Some(mut letter)) = (id, letter) {
+            if let Some((id, mut letter)) = self.letter_of(&entry)? {
                 letter.copies.retain(|copy| copy.device_id != address.device.get());
                 self.settle_letter(id, letter);
             }

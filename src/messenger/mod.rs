@@ -21,7 +21,7 @@
 //! | `receive`, `search`, `held`, `peers` | receiving |
 //! | `linking`, `link_code`, `devices`, `backup`, `recovery_key` | devices of one account |
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
-//! | `repair`, `serve` | what went missing |
+//! | `repair`, `health`, `serve` | what went missing |
 //! | `due`, `daily`, `clock` | what is done by time |
 
 pub(crate) mod backup;
@@ -34,6 +34,7 @@ mod due;
 mod errand;
 mod error;
 mod event;
+mod health;
 mod held;
 mod ids;
 mod learn;

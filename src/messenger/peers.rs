@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::work::Work;
-use super::{Consent, Error, table};
+use super::{Error, table};
 use crate::address::{Address, UserId};
 use crate::crypto::SecretBytes;
 use crate::handshake::HandshakeId;
@@ -222,16 +222,6 @@ impl Work<'_> {
             return Ok(Some(Arc::clone(&own.list)));
         }
         Ok(self.contact(user)?.list.clone())
-    }
-
-    /// Whether anything may be said to this user: to ourselves, and to who is accepted and
-    /// whose identity is the one that we know.
-    pub(super) fn may_speak(&mut self, user: &UserId) -> Result<bool, Error> {
-        if *user == self.own()?.address().user {
-            return Ok(true);
-        }
-        let contact = self.contact(user)?;
-        Ok(contact.consent == Consent::Accepted && contact.may_send())
     }
 
     /// The lists by which something is said to this user; `None` if nothing may be said, or

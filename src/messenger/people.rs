@@ -12,6 +12,18 @@ use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
 
 impl Work<'_> {
+    /// Whether we and this user talk: ourselves, or who is accepted.
+    pub(super) fn talks(&mut self, user: &UserId) -> Result<bool, Error> {
+        Ok(*user == self.own()?.address().user || self.contact(user)?.consent == Consent::Accepted)
+    }
+
+    /// Whether anything may be said to this user: we talk, and their identity is the one that
+    /// we know.
+    pub(super) fn may_speak(&mut self, user: &UserId) -> Result<bool, Error> {
+        let ourselves = *user == self.own()?.address().user;
+        Ok(ourselves || (self.talks(user)? && self.contact(user)?.may_send()))
+    }
+
     /// We talk with this person from now on.
     pub(super) fn accept(&mut self, user: &UserId) -> Result<(), Error> {
         if self.decide(user, Consent::Accepted)? {

@@ -1,7 +1,8 @@
 //! What a peer misses of ours is sent again on its request, within bounds.
 
 use super::Error;
-use super::repair::{HOUR, MAX_NAMES, RANGES_A_MESSAGE, envelope_name};
+use super::health::{MAX_NAMES, envelope_name};
+use super::repair::{HOUR, RANGES_A_MESSAGE};
 use super::work::Work;
 use crate::address::Address;
 use crate::timestamp::Timestamp;
