@@ -61,7 +61,7 @@ fn send(from: &mut Ratchet, to: &mut Ratchet, thieves: &mut [Thief], rng: &mut C
     let field = from.shards(SHARDS);
     let (head, sealed) = from.seal(b"payload", rng).unwrap();
     let now = Timestamp::from_secs(0);
-    let head = Head::from_bytes(&head.to_bytes());
+    let head = Head::from_bytes(&head.to_bytes::<{ Head::LEN }>());
     let opened = to.open(to.recognise(&head), &head, &sealed, now).ok().unwrap();
     let (_, step) = opened.into_parts();
     to.apply(step, &field, now, &mut log);

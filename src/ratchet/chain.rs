@@ -158,7 +158,7 @@ pub(crate) fn associated_data(ad: &[u8; 32], head: &Head, header: &Header) -> [u
     let (first, rest) = bytes.split_at_mut(32);
     first.copy_from_slice(ad);
     let clear = Head { masked: header.to_bytes(), ..*head };
-    rest.copy_from_slice(&clear.to_bytes());
+    rest.copy_from_slice(&clear.to_bytes::<{ Head::LEN }>());
     bytes
 }
 

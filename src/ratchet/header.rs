@@ -40,19 +40,24 @@ impl fmt::Debug for Tag {
 /// 8 random bytes that make every message's key its own.
 pub(crate) type Salt = [u8; 8];
 
-/// Tag, salt and masked header, as they stand in front of a message.
+/// Tag, salt and masked header of `N` bytes, as they stand in front of a message.
 #[derive(Clone, Copy)]
-pub(crate) struct Head {
+pub(crate) struct MessageHead<const N: usize> {
     pub(crate) tag: Tag,
     pub(crate) salt: Salt,
-    pub(crate) masked: [u8; HEADER_LEN],
+    pub(crate) masked: [u8; N],
 }
 
-impl Head {
-    pub(crate) const LEN: usize = 16 + HEADER_LEN;
+/// That of a message in a session.
+pub(crate) type Head = MessageHead<HEADER_LEN>;
 
-    pub(crate) fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
-        let (mut tag, mut salt, mut masked) = ([0; 8], [0; 8], [0; HEADER_LEN]);
+impl<const N: usize> MessageHead<N> {
+    pub(crate) const LEN: usize = 16 + N;
+
+    /// `L` must be [`Self::LEN`], which the compiler checks.
+    pub(crate) fn from_bytes<const L: usize>(bytes: &[u8; L]) -> Self {
+        const { assert!(L == Self::LEN) };
+        let (mut tag, mut salt, mut masked) = ([0; 8], [0; 8], [0; N]);
         let (start, end) = bytes.split_at(16);
         masked.copy_from_slice(end);
         let (first, second) = start.split_at(8);
@@ -61,8 +66,10 @@ impl Head {
         Self { tag: Tag::from_bytes(tag), salt, masked }
     }
 
-    pub(crate) fn to_bytes(self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
+    /// As above.
+    pub(crate) fn to_bytes<const L: usize>(self) -> [u8; L] {
+        const { assert!(L == Self::LEN) };
+        let mut bytes = [0; L];
         let (start, end) = bytes.split_at_mut(16);
         end.copy_from_slice(&self.masked);
         let (first, second) = start.split_at_mut(8);
@@ -192,7 +199,9 @@ mod tests {
         let key = HeaderKey::new(Secret::copy_from(&[7; 32]));
         let header = Header { ratchet_key: [9; 32], number: 5, previous_length: 3, pq_epoch: 1 };
         let head = key.protect(&header, [1; 8]);
-        assert!(key.unprotect(&Head::from_bytes(&head.to_bytes())) == Some(header));
+        assert!(
+            key.unprotect(&Head::from_bytes(&head.to_bytes::<{ Head::LEN }>())) == Some(header)
+        );
         let altered = Head { tag: Tag(head.tag.0 ^ 1), ..head };
         assert!(key.unprotect(&altered).is_none());
     }

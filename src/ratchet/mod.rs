@@ -42,7 +42,7 @@ mod tag_map;
 pub(crate) use chain::{Chain, MessageKey, ReceivingChain, nonce};
 pub use chain::{MAX_KEPT_A_JUMP, MAX_PASSED_OVER};
 pub use header::Tag;
-pub(crate) use header::{Head, HeaderKey, Salt, apply_mask};
+pub(crate) use header::{Head, HeaderKey, MessageHead, Salt, apply_mask};
 pub use kept::{KEPT_MESSAGES, KEPT_TIME, MAX_SKIPPED_KEYS};
 pub(crate) use receive::{OpenError, Recognised};
 pub(crate) use saved::Saved;

@@ -2,7 +2,7 @@
 //! 6.3 and 14.3).
 
 use crate::group::Head;
-use crate::ratchet::{HeaderKey, Salt, Tag, apply_mask};
+use crate::ratchet::{self, HeaderKey, Salt, apply_mask};
 
 /// Iteration, and the start of the roster's head: 4 + 16 bytes.
 const HEADER_LEN: usize = 20;
@@ -36,36 +36,7 @@ impl Header {
 }
 
 /// Tag, salt and masked header, as they stand in front of a message.
-#[derive(Clone, Copy)]
-pub(super) struct MessageHead {
-    pub(super) tag: Tag,
-    pub(super) salt: Salt,
-    pub(super) masked: [u8; HEADER_LEN],
-}
-
-impl MessageHead {
-    pub(super) const LEN: usize = 16 + HEADER_LEN;
-
-    pub(super) fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
-        let (mut tag, mut salt, mut masked) = ([0; 8], [0; 8], [0; HEADER_LEN]);
-        let (start, end) = bytes.split_at(16);
-        masked.copy_from_slice(end);
-        let (first, second) = start.split_at(8);
-        tag.copy_from_slice(first);
-        salt.copy_from_slice(second);
-        Self { tag: Tag::from_bytes(tag), salt, masked }
-    }
-
-    pub(super) fn to_bytes(self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        let (start, end) = bytes.split_at_mut(16);
-        end.copy_from_slice(&self.masked);
-        let (first, second) = start.split_at_mut(8);
-        first.copy_from_slice(&self.tag.to_bytes());
-        second.copy_from_slice(&self.salt);
-        bytes
-    }
-}
+pub(super) type MessageHead = ratchet::MessageHead<HEADER_LEN>;
 
 /// The first half of the roster's head: what a message says of it.
 pub(super) fn start_of(roster: &Head) -> [u8; 16] {

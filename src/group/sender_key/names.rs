@@ -52,6 +52,6 @@ pub(super) fn covered(
     let (roster, rest) = rest.split_at_mut(32);
     roster.copy_from_slice(roster_head.as_bytes());
     let clear = MessageHead { masked: header.to_bytes(), ..*head };
-    rest.copy_from_slice(&clear.to_bytes());
+    rest.copy_from_slice(&clear.to_bytes::<{ MessageHead::LEN }>());
     bytes
 }
