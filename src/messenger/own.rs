@@ -54,6 +54,11 @@ impl Own {
         !self.is_listed() && (self.link_code.is_some() || self.replaces.is_some())
     }
 
+    /// Whether this device was on the list, and a newer one lacks it.
+    pub(super) fn was_taken_off(&self) -> bool {
+        !self.is_listed() && !self.is_awaited()
+    }
+
     /// Our other devices.
     pub(super) fn others(&self) -> impl Iterator<Item = Address> {
         let Address { user, device: us } = self.address();

@@ -14,8 +14,8 @@ use crate::identity::{DeviceList, View as ListView};
 use crate::session::{
     Body, EncryptError, Numbers, Peer, PeerRow, RowKey, Sent, Session, Tag, TagChange, Unsaved,
 };
-use crate::wire::MessageId;
 use crate::wire::stored::{self, SkippedKey};
+use crate::wire::{Control, MessageId};
 
 /// How many peers one page has when all are gone through.
 const PAGE: usize = 64;
@@ -235,6 +235,16 @@ impl Work<'_> {
         Ok(their_list.map(|their_list| ListView::new(&own.list, &their_list)))
     }
 
+    /// As [`Self::lists_with`], for a message that shows our list: a device that was taken
+    /// off shows it to our others, since the primary may have been restored to before that.
+    fn lists_to_show(&mut self, to: &Address) -> Result<Option<ListView>, Error> {
+        let own = self.own()?;
+        if own.was_taken_off() && own.others().any(|other| other == *to) {
+            return Ok(Some(ListView::new(&own.list, &own.list)));
+        }
+        self.lists_with(&to.user)
+    }
+
     /// Encrypts something to one device; `None` if nothing may be said to it, or there is no
     /// session that can.
     pub(super) fn encrypt_to(
@@ -243,7 +253,11 @@ impl Work<'_> {
         body: Body<'_>,
         numbers: Numbers,
     ) -> Result<Option<Sent>, Error> {
-        let Some(lists) = self.lists_with(&address.user)? else { return Ok(None) };
+        let lists = match body {
+            Body::Control(Control::Lists(_)) => self.lists_to_show(address)?,
+            _ => self.lists_with(&address.user)?,
+        };
+        let Some(lists) = lists else { return Ok(None) };
         let mut peer = self.peer(address)?;
         let result = match peer.encrypt(body, numbers, lists, self.now, &mut self.rng) {
             Ok(step) => self.save_step(&peer, step).map(Some),

@@ -297,6 +297,60 @@ fn a_device_that_was_taken_off_hears_of_it_and_of_nothing_else() {
     assert_eq!(bob.texts().len(), 2);
 }
 
+#[test]
+fn a_device_that_was_taken_off_shows_it_to_a_primary_that_has_forgotten_it() {
+    let mut world = World::new();
+    let (mut alice, mut tablet, mut bob) = trio(&mut world);
+    let gone = tablet.address().device;
+    let before = alice.store.snapshot();
+    alice.messenger.revoke_device(gone).unwrap();
+    // Nobody else hears of it, no directory either.
+    while let Some(out) = alice.messenger.next_outgoing().unwrap() {
+        if let Action::Deliver { to, envelope, .. } = &out.action
+            && *to == [tablet.address()]
+        {
+            tablet.messenger.receive(envelope).unwrap();
+        }
+        alice.messenger.outgoing_done(&[out.id]).unwrap();
+    }
+    tablet.read();
+    assert_eq!(tablet.device_changes(&tablet.user()).1, [gone]);
+    // The disk of the primary is as it was.
+    let options = world.options();
+    let messenger = Messenger::open(before.clone(), options.clone()).unwrap().ready().unwrap();
+    let mut alice = world.device(messenger, before, options);
+
+    bob.say(&alice.user(), "to both");
+    world.settle(&mut [&mut alice, &mut bob]);
+    world.deliver(&mut tablet);
+    assert_eq!(tablet.texts(), ["to both"]);
+    assert_eq!(world.carry(&mut tablet), 0, "it answers whom it is not to answer");
+
+    alice.say(&bob.user(), "by the old list");
+    let mut said = 0;
+    for _ in 0..10 * 4 {
+        world.clock.advance(DAY / 4);
+        world.settle(&mut [&mut alice, &mut bob]);
+        world.deliver(&mut tablet);
+        said += world.carry(&mut tablet);
+    }
+    assert_eq!(said, 1, "more than the list");
+    for device in [&alice, &bob] {
+        assert_eq!(device.device_changes(&alice.user()).1, [gone]);
+        assert_eq!(equivocations(device), 0);
+    }
+    // From then on there is one device, for everybody, and it signs the next list.
+    alice.say(&bob.user(), "by the new list");
+    bob.say(&alice.user(), "to one");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(world.deliver(&mut tablet), []);
+    assert_eq!(bob.texts(), ["by the old list", "by the new list"]);
+    let mut laptop = world.link(&mut alice);
+    world.settle(&mut [&mut alice, &mut laptop, &mut bob]);
+    assert_eq!(bob.device_changes(&alice.user()).0, [laptop.address().device]);
+    assert_eq!(equivocations(&bob), 0);
+}
+
 /// Bob has noticed the tablet, and what he says reaches it too.
 fn writes_to_both(world: &mut World, bob: &mut Device, [alice, tablet]: [&mut Device; 2]) {
     assert_eq!(bob.device_changes(&alice.user()).0, [tablet.address().device]);

@@ -7,6 +7,7 @@
 //! ```text
 //! cargo test --test simulation                              200 worlds
 //! SEEDS=10000 cargo test --release --test simulation        many
+//! FIRST=900 SEEDS=100 cargo test --test simulation          those from 900 to 999
 //! SEED=77 cargo test --test simulation -- --nocapture       one, with a log
 //! ```
 //!
@@ -20,6 +21,7 @@ mod process;
 mod relay;
 mod world;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -34,17 +36,17 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Runs worlds in threads; fails with the first one that fails, and its seed.
-fn run_all(worlds: u64, run: impl Fn(u64) + Sync) {
-    let next = AtomicU64::new(0);
+fn run_all(worlds: Range<u64>, run: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(worlds.start);
     std::thread::scope(|scope| {
         let work = || {
             loop {
                 let seed = next.fetch_add(1, Ordering::SeqCst);
-                if seed >= worlds {
+                if seed >= worlds.end {
                     return;
                 }
                 if let Err(cause) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
-                    next.store(worlds, Ordering::SeqCst);
+                    next.store(worlds.end, Ordering::SeqCst);
                     eprintln!("failed: SEED={seed} cargo test --test simulation -- --nocapture");
                     resume_unwind(cause);
                 }
@@ -65,7 +67,9 @@ fn what_is_promised_comes_true_in_every_world() {
         println!("{:016x}", World::run(seed, true));
         return;
     }
-    run_all(number("SEEDS").unwrap_or(SEEDS), |seed| {
+    let first = number("FIRST").unwrap_or(0);
+    let end = first.saturating_add(number("SEEDS").unwrap_or(SEEDS));
+    run_all(first..end, |seed| {
         World::run(seed, false);
     });
 }
