@@ -72,6 +72,10 @@ impl Store for Observed {
         self.inner.revision()
     }
 
+    fn begin(&self) -> Result<Revision, StoreError> {
+        self.inner.begin()
+    }
+
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
         for write in changes.writes() {
             let (step, bytes) = match write {

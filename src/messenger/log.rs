@@ -30,6 +30,11 @@ pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(23 * 24 * 60 * 6
 /// As many as the peer remembers by number.
 const LOG_LENGTH: u64 = crate::session::NUMBERS_REMEMBERED;
 
+/// After how many messages those behind that length leave: not one by one, since a look for
+/// each costs what a row costs.
+const LEAVE_EVERY: u64 = 64;
+const LEAVE_AT_MOST: usize = 128;
+
 fn log_key(address: &Address, seq: u64) -> Vec<u8> {
     table::of_device(address, &seq.to_be_bytes())
 }
@@ -49,8 +54,12 @@ impl Work<'_> {
         };
         name_envelope(&mut entry, sent);
         self.save_log_entry(to, sent.seq, &entry);
-        if let Some(oldest) = sent.seq.checked_sub(LOG_LENGTH) {
-            self.leave_log(to, oldest)?;
+        if sent.seq.is_multiple_of(LEAVE_EVERY)
+            && let Some(oldest) = sent.seq.checked_sub(LOG_LENGTH)
+        {
+            for seq in self.first_logged(to)?.take_while(|seq| *seq <= oldest) {
+                self.leave_log(to, seq)?;
+            }
         }
         self.set_due(Job::Log, &table::of_device(to, &[]), again_at)
     }
@@ -67,6 +76,14 @@ impl Work<'_> {
     pub(super) fn log_entry(&self, to: &Address, seq: u64) -> Result<Option<LogEntry>, Error> {
         let row = self.view.get(table::LOG, &log_key(to, seq))?;
         Ok(row.and_then(|row| stored::decode(&row, "log entry").ok()))
+    }
+
+    /// The first numbers that a device has not confirmed.
+    fn first_logged(&self, to: &Address) -> Result<impl Iterator<Item = u64> + use<>, Error> {
+        let prefix = table::of_device(to, &[]);
+        let rows = self.view.scan(table::LOG, &prefix, LEAVE_AT_MOST)?;
+        let seq = move |key: &[u8]| key.strip_prefix(prefix.as_slice())?.try_into().ok();
+        Ok(rows.into_iter().map_while(move |(key, _)| seq(&key).map(u64::from_be_bytes)))
     }
 
     /// All that a device has not confirmed, oldest first.

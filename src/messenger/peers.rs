@@ -91,20 +91,18 @@ impl Work<'_> {
     ) -> Result<T, Error> {
         let (value, rows, tags) = step.into_parts();
         let key = table::of_device(peer.address(), &[]);
-        let mut peer_row = false;
+        let mut changed = Vec::new();
         for row in rows {
-            if row == PeerRow::Peer {
-                peer_row = true;
+            if matches!(row, PeerRow::Peer | PeerRow::Session(_)) {
+                if !changed.contains(&row) {
+                    changed.push(row);
+                }
                 continue;
             }
             let new = peer.row(row);
             if let PeerRow::Beside(id, RowKey::UsedBy(tag)) = row {
                 self.save_place(&key, id, tag, new.as_deref());
                 continue;
-            }
-            if let (PeerRow::Session(id), None) = (row, &new) {
-                // By which a repeated handshake would have found it.
-                self.view.delete(table::TAGS, id.as_bytes().to_vec());
             }
             let row_key = row_key(&key, row);
             if let PeerRow::Beside(_, RowKey::Skipped(_)) = row {
@@ -115,8 +113,15 @@ impl Work<'_> {
                 None => self.view.delete(table::PEER_ROWS, row_key),
             }
         }
-        if peer_row && let Some(record) = peer.row(PeerRow::Peer) {
-            self.view.put(table::PEERS, key, record);
+        match self.cache.written.get_mut(peer.address()) {
+            Some(again) => {
+                changed.retain(|row| !again.contains(row));
+                again.extend(changed);
+            }
+            None => {
+                changed.into_iter().for_each(|row| self.write_row(peer, &key, row));
+                self.cache.written.insert(peer.address().clone(), Vec::new());
+            }
         }
         self.cache.tags.apply(peer.address(), &tags);
         // A new chain or session, not just the next message of a chain.
@@ -125,6 +130,22 @@ impl Work<'_> {
             self.retry_held(peer.address())?;
         }
         Ok(value)
+    }
+
+    /// Writes a peer's record, or that of one of its sessions.
+    pub(super) fn write_row(&mut self, peer: &Peer, key: &[u8], row: PeerRow) {
+        let table = if row == PeerRow::Peer { table::PEERS } else { table::PEER_ROWS };
+        let name = if row == PeerRow::Peer { key.to_vec() } else { row_key(key, row) };
+        match peer.row(row) {
+            Some(record) => self.view.put(table, name, record),
+            None => {
+                self.view.delete(table, name);
+                if let PeerRow::Session(id) = row {
+                    // By which a repeated handshake would have found it.
+                    self.view.delete(table::TAGS, id.as_bytes().to_vec());
+                }
+            }
+        }
     }
 
     /// Notes which row has a used tag; no header key gives it any more.

@@ -66,6 +66,11 @@ impl View {
         self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The revision of what is committed; from here on, many rows are read.
+    pub(super) fn begin(&self) -> Result<Revision, Error> {
+        Ok(self.store.begin()?)
+    }
+
     /// The revision of what is committed.
     pub(super) fn revision(&self) -> Result<Revision, Error> {
         Ok(self.store.revision()?)
@@ -199,6 +204,8 @@ impl View {
     pub(super) fn undo(&self) {
         *self.overlay() = Overlay::default();
         let _ = self.check();
+        // Nothing more is read of what was begun.
+        let _ = self.store.revision();
     }
 
     /// Writes everything to the store, if its revision is still `expected`; gives the

@@ -13,9 +13,9 @@ use rand_core::{Rng, TryRng};
 use super::contact::ContactRecord;
 use super::own::Own;
 use super::view::View;
-use super::{Error, EventId, Options, OutgoingId, clock};
+use super::{Error, EventId, Options, OutgoingId, clock, table};
 use crate::address::{Address, UserId};
-use crate::session::{Peer, TagTable};
+use crate::session::{Peer, PeerRow, TagTable};
 use crate::store::{Revision, StoreError};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::PeerHealth;
@@ -40,6 +40,11 @@ pub(super) struct Cache {
     pub(super) tidy: bool,
     touched: HashSet<Address>,
     touched_contacts: HashSet<UserId>,
+    /// Peers that this commit has written, and which of their rows have changed since: these
+    /// are written once more at its end.
+    pub(super) written: HashMap<Address, Vec<PeerRow>>,
+    /// A step that failed had changed a peer whose rows were still to be written.
+    lost: bool,
 }
 
 impl Cache {
@@ -56,6 +61,8 @@ impl Cache {
             tidy: false,
             touched: HashSet::new(),
             touched_contacts: HashSet::new(),
+            written: HashMap::new(),
+            lost: false,
         }
     }
 
@@ -69,16 +76,27 @@ impl Cache {
         self.tags_complete = false;
         self.touched.clear();
         self.touched_contacts.clear();
+        self.written.clear();
+        self.lost = false;
     }
 
     /// Forgets what steps changed that did not come to be.
     fn undo(&mut self) {
+        self.undo_step();
+        self.written.clear();
+        self.lost = false;
+    }
+
+    /// As above, for one step of a batch: what earlier ones changed is in the overlay, but
+    /// for rows that are still to be written.
+    fn undo_step(&mut self) {
         self.own = None;
         self.clock = None;
         self.health.clear();
         for address in self.touched.drain() {
             self.peers.remove(&address);
             self.tags_complete = false;
+            self.lost |= self.written.get(&address).is_some_and(|rows| !rows.is_empty());
         }
         for user in self.touched_contacts.drain() {
             self.contacts.remove(&user);
@@ -89,6 +107,7 @@ impl Cache {
     fn keep(&mut self, revision: Revision) {
         self.revision = revision;
         self.touched_contacts.clear();
+        self.written.clear();
         if self.peers.len() > MAX_PEERS {
             let touched = std::mem::take(&mut self.touched);
             self.peers.retain(|address, _| touched.contains(address));
@@ -141,7 +160,7 @@ pub(super) fn commit<R>(
     mut steps: impl FnMut(&mut Work<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     loop {
-        let revision = view.revision()?;
+        let revision = view.begin()?;
         if cache.revision != revision {
             cache.forget();
             cache.revision = revision;
@@ -155,6 +174,7 @@ pub(super) fn commit<R>(
         let mut work =
             Work { view, cache, options, now, may_expire, steady_since, rng, ordered: 0 };
         let result = clock::observe(&mut work).and_then(|()| steps(&mut work));
+        let result = result.and_then(|value| work.write_again().map(|()| value));
         let result = result.and_then(|value| view.check().map(|()| value));
         let value = match result {
             Ok(value) => value,
@@ -179,23 +199,43 @@ pub(super) fn commit<R>(
 }
 
 impl Work<'_> {
-    /// Runs a step of a batch: one that fails leaves the batch as it was.
+    /// Runs a step of a batch: one that fails leaves the batch as it was. (But if it fails
+    /// at the store in the middle of a peer's change, the batch fails too.)
     pub(super) fn step<R>(
         &mut self,
         step: impl FnOnce(&mut Self) -> Result<R, Error>,
     ) -> Result<R, Error> {
         self.view.begin_step();
-        match step(self).and_then(|value| self.view.check().map(|()| value)) {
-            Ok(value) => {
-                self.view.keep_step();
-                Ok(value)
-            }
-            Err(error) => {
+        let before = std::mem::take(&mut self.cache.touched);
+        let result = step(self).and_then(|value| self.view.check().map(|()| value));
+        match result {
+            Ok(_) => self.view.keep_step(),
+            Err(_) => {
                 self.view.undo_step();
-                self.cache.undo();
-                Err(error)
+                self.cache.undo_step();
             }
         }
+        self.cache.touched.extend(before);
+        result
+    }
+
+    /// Writes the rows of peers that changed again after they were written: a page of the
+    /// mailbox is of few peers, and each is encoded twice at most.
+    fn write_again(&mut self) -> Result<(), Error> {
+        if self.cache.lost {
+            let reason = "a step of this batch failed in the middle: do it all again";
+            return Err(Error::Store(StoreError::Unavailable(reason.into())));
+        }
+        for (address, rows) in std::mem::take(&mut self.cache.written) {
+            if rows.is_empty() {
+                continue;
+            }
+            let peer = self.peer(&address)?;
+            let key = table::of_device(&address, &[]);
+            rows.into_iter().for_each(|row| self.write_row(&peer, &key, row));
+            self.keep_peer(peer);
+        }
+        Ok(())
     }
 
     /// Notes that a peer is being changed.

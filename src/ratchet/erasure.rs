@@ -96,7 +96,7 @@ impl Sender {
                 if index >= self.parity.len() {
                     self.make_parity(index);
                 }
-                out.extend(self.parity.get(index).into_iter().flatten());
+                out.extend_from_slice(self.parity.get(index).map_or(&[], Vec::as_slice));
             }
             self.cursor = (self.cursor + 1) % 255;
         }

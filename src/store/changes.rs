@@ -50,6 +50,11 @@ impl Changes {
         self.revision
     }
 
+    /// Every row's name, and its new value.
+    pub(super) fn rows(&self) -> &[(RowName, Option<SecretBytes>)] {
+        &self.writes
+    }
+
     /// Every row's change, in any order.
     pub fn writes(&self) -> impl ExactSizeIterator<Item = Write<'_>> {
         self.writes.iter().map(|(row, value)| {

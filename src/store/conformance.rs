@@ -59,6 +59,7 @@ pub fn check_store<P, S: Store>(mut place: impl FnMut() -> P, open: impl Fn(&P) 
     refuses_what_comes_from_an_older_revision(open(&place()));
     keeps_rows_when_closed(&place(), &open);
     shows_what_another_handle_has_written(&place(), &open);
+    begins_from_the_newest_revision(&place(), &open);
     loses_no_update_of_racing_handles(&place(), &open);
     does_what_a_map_does(&place(), &open);
 }
@@ -277,6 +278,40 @@ fn shows_what_another_handle_has_written<P, S: Store>(place: &P, open: &impl Fn(
                 assert!(rows == expected, "a scan does not show another handle's rows");
             }
         }
+    }
+}
+
+fn begins_from_the_newest_revision<P, S: Store>(place: &P, open: &impl Fn(&P) -> S) {
+    let (table, key) = (Table(1), b"a");
+    let [store, other] = [open(place), open(place)];
+    for round in 0..6_u8 {
+        let (old, new) = (vec![round; 3], vec![round; 4]);
+        write(&other, &[(table, key, Some(&old))]);
+        let begun = ok("begin", store.begin());
+        same("the revision at the beginning", &begun, &ok("revision", other.revision()));
+        same("a row after the beginning", &get(&store, table, key), &Some(old.clone()));
+        if round % 2 == 0 {
+            write(&other, &[(table, key, Some(&new))]);
+            let seen = get(&store, table, key);
+            assert!(seen == Some(old) || seen.as_ref() == Some(&new), "a row that never was");
+            let late = store.commit(begun, &changes(begun, &[(table, key, None)]));
+            same("a late commit", &ok("commit", late), &Commit::Conflict);
+            same("a row after a conflict", &get(&store, table, key), &Some(new));
+        } else if round % 3 == 0 {
+            write(&other, &[(table, key, Some(&new))]);
+            same(
+                "the revision",
+                &ok("revision", store.revision()),
+                &ok("revision", other.revision()),
+            );
+            same("a row after the revision was asked for", &get(&store, table, key), &Some(new));
+        } else {
+            let changes = changes(begun, &[(table, key, Some(&new))]);
+            same("a commit", &ok("commit", store.commit(begun, &changes)), &Commit::Done);
+            same("another handle's row", &get(&other, table, key), &Some(new));
+        }
+        ok("begin", store.begin());
+        ok("tidy", store.tidy());
     }
 }
 

@@ -242,6 +242,11 @@ impl Store for EncryptedStore {
         self.inner.revision()
     }
 
+    fn begin(&self) -> Result<Revision, StoreError> {
+        self.keys()?;
+        self.inner.begin()
+    }
+
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
         // Held all the time, so that the index follows commits in their order.
         let mut index = self.index();

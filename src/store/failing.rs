@@ -10,8 +10,7 @@ use super::{Changes, Commit, Revision, Row, Store, StoreError, Table};
 ///
 /// A test walks through every point of failure: it lets the first operation of what it
 /// tests fail, then the second, and so on until none is left to fail
-/// ([`Self::has_failed`]). `get`, `scan`, `revision` and `commit` are counted, `tidy`
-/// is not.
+/// ([`Self::has_failed`]). All are counted but `tidy`.
 #[derive(Clone)]
 pub struct FailingStore(Arc<Shared>);
 
@@ -101,6 +100,10 @@ impl Store for FailingStore {
 
     fn revision(&self) -> Result<Revision, StoreError> {
         self.run(|store| store.revision())
+    }
+
+    fn begin(&self) -> Result<Revision, StoreError> {
+        self.run(|store| store.begin())
     }
 
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {

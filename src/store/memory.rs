@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Changes, Commit, Revision, Row, RowName, Store, StoreError, Table, Write};
+use super::{Changes, Commit, Revision, Row, RowName, Store, StoreError, Table};
 use crate::crypto::SecretBytes;
 
 /// A store in memory. A clone is the same store, not a copy of it.
@@ -16,7 +16,8 @@ pub struct MemoryStore(Arc<RwLock<State>>);
 
 struct State {
     revision: Revision,
-    rows: BTreeMap<RowName, SecretBytes>,
+    /// By table: a search goes through the rows of one alone.
+    tables: BTreeMap<Table, BTreeMap<RowName, SecretBytes>>,
 }
 
 impl MemoryStore {
@@ -31,8 +32,8 @@ impl MemoryStore {
     #[must_use]
     pub fn snapshot(&self) -> Self {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let State { revision, rows } = &*state;
-        Self(Arc::new(RwLock::new(State { revision: *revision, rows: rows.clone() })))
+        let State { revision, tables } = &*state;
+        Self(Arc::new(RwLock::new(State { revision: *revision, tables: tables.clone() })))
     }
 
     /// How many rows there are, and how many bytes in them, by table.
@@ -41,7 +42,7 @@ impl MemoryStore {
     pub fn sizes(&self) -> BTreeMap<u8, (usize, usize)> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut sizes = BTreeMap::<u8, (usize, usize)>::new();
-        for (name, value) in &state.rows {
+        for (name, value) in state.tables.values().flatten() {
             let (rows, bytes) = sizes.entry(name.table().get()).or_default();
             *rows += 1;
             *bytes += name.key().len() + value.len();
@@ -54,14 +55,19 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let value = state.rows.get(&RowName::new(table, key));
+        let rows = state.tables.get(&table);
+        let value = rows.and_then(|rows| rows.get(&RowName::new(table, key)));
         Ok(value.map(|value| value.to_vec()))
     }
 
     fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let rows = state.rows.range(RowName::from_on(table, from)).take(limit);
-        Ok(rows.map(|(name, value)| Row::new(name.key().to_vec(), value.to_vec())).collect())
+        let rows = state.tables.get(&table).into_iter();
+        let rows = rows.flat_map(|rows| rows.range(RowName::from_on(table, from)));
+        Ok(rows
+            .take(limit)
+            .map(|(name, value)| Row::new(name.key().to_vec(), value.to_vec()))
+            .collect())
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
@@ -73,15 +79,12 @@ impl Store for MemoryStore {
         if state.revision != expected {
             return Ok(Commit::Conflict);
         }
-        for write in changes.writes() {
-            match write {
-                Write::Put { table, key, value } => {
-                    state.rows.insert(RowName::new(table, key), SecretBytes::new(value.to_vec()));
-                }
-                Write::Delete { table, key } => {
-                    state.rows.remove(&RowName::new(table, key));
-                }
-            }
+        for (name, value) in changes.rows() {
+            let rows = state.tables.entry(name.table()).or_default();
+            match value {
+                Some(value) => rows.insert(name.clone(), value.clone()),
+                None => rows.remove(name),
+            };
         }
         state.revision = changes.revision();
         Ok(Commit::Done)
@@ -90,7 +93,7 @@ impl Store for MemoryStore {
 
 impl Default for State {
     fn default() -> Self {
-        Self { revision: Revision::EMPTY, rows: BTreeMap::new() }
+        Self { revision: Revision::EMPTY, tables: BTreeMap::new() }
     }
 }
 

@@ -136,6 +136,20 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`] if the storage fails.
     fn revision(&self) -> Result<Revision, StoreError>;
 
+    /// As [`Self::revision`], where many rows are read next: what is read from here to the
+    /// next call of `begin`, `revision`, [`Self::commit`] or [`Self::tidy`] may all be as it
+    /// was in this revision, whatever is committed meanwhile.
+    ///
+    /// For a database that takes a lock for each read outside of a transaction. What a
+    /// store gains nothing by need not be written: it gives the revision.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the storage fails.
+    fn begin(&self) -> Result<Revision, StoreError> {
+        self.revision()
+    }
+
     /// If the revision is still `expected`: writes all of `changes`, and
     /// [`Changes::revision`] as the new revision, durably; else nothing.
     ///
@@ -267,6 +281,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).revision()
     }
 
+    fn begin(&self) -> Result<Revision, StoreError> {
+        (**self).begin()
+    }
+
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
         (**self).commit(expected, changes)
     }
@@ -287,6 +305,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn revision(&self) -> Result<Revision, StoreError> {
         (**self).revision()
+    }
+
+    fn begin(&self) -> Result<Revision, StoreError> {
+        (**self).begin()
     }
 
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {

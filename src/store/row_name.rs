@@ -10,7 +10,7 @@ use super::Table;
 const INLINE: usize = 48;
 
 /// A row's table and key; in order by table, then by key.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RowName(SmallVec<[u8; INLINE]>);
 
 impl RowName {
@@ -33,5 +33,12 @@ impl RowName {
 
     pub(crate) fn key(&self) -> &[u8] {
         self.0.get(1..).unwrap_or_default()
+    }
+}
+
+impl Clone for RowName {
+    /// By its bytes at once, not one by one as a vector of anything is cloned.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use super::{Changes, Commit, Revision, Row, Store, StoreError, Table, Write};
@@ -104,8 +105,15 @@ impl SqliteStore {
     }
 
     // A poisoned lock is of no account: a transaction that a panic ended is rolled back.
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    fn reading(&self) -> MutexGuard<'_, Connection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection outside of what [`Store::begin`] has begun.
+    fn connection(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+        let connection = self.reading();
+        patiently(|| end(&connection))?;
+        Ok(connection)
     }
 }
 
@@ -181,6 +189,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<String> {
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // Or a statement with another LIMIT is planned anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Refused at once, without waiting, while another connection does it too.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
 }
@@ -260,6 +270,21 @@ fn revision(connection: &Connection) -> rusqlite::Result<Revision> {
     statement.query_row([], |row| row.get(0).map(Revision::from_bytes))
 }
 
+/// Begins a transaction that reads; one that was begun before ends.
+fn begin(connection: &Connection) -> rusqlite::Result<Revision> {
+    end(connection)?;
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    revision(connection)
+}
+
+/// Ends a transaction that reads, if there is one.
+fn end(connection: &Connection) -> rusqlite::Result<()> {
+    if !connection.is_autocommit() {
+        connection.prepare_cached("COMMIT")?.execute([])?;
+    }
+    Ok(())
+}
+
 fn commit(
     connection: &mut Connection,
     expected: Revision,
@@ -312,7 +337,7 @@ fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
 
 impl Store for SqliteStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reading();
         patiently(|| {
             let mut statement = connection
                 .prepare_cached("SELECT value FROM entries WHERE tab = ?1 AND key = ?2")?;
@@ -322,7 +347,7 @@ impl Store for SqliteStore {
 
     fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let connection = self.connection();
+        let connection = self.reading();
         patiently(|| {
             let mut statement = connection.prepare_cached(
                 "SELECT key, value FROM entries WHERE tab = ?1 AND key >= ?2
@@ -334,17 +359,22 @@ impl Store for SqliteStore {
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
-        let connection = self.connection();
+        let connection = self.connection()?;
         patiently(|| revision(&connection))
     }
 
+    fn begin(&self) -> Result<Revision, StoreError> {
+        let connection = self.reading();
+        patiently(|| begin(&connection))
+    }
+
     fn commit(&self, expected: Revision, changes: &Changes) -> Result<Commit, StoreError> {
-        let mut connection = self.connection();
+        let mut connection = self.connection()?;
         patiently(|| commit(&mut connection, expected, changes))
     }
 
     fn tidy(&self) -> Result<(), StoreError> {
-        let connection = self.connection();
+        let connection = self.connection()?;
         patiently(|| rewrite(&connection))?;
         patiently(|| empty_log(&connection))
     }
@@ -352,7 +382,7 @@ impl Store for SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        let connection = self.connection();
+        let Ok(connection) = self.connection() else { return };
         // If it fails, whoever opens the file next finds the log and uses it.
         let _ = connection.busy_timeout(CLOSING).and_then(|()| empty_log(&connection));
     }
