@@ -89,7 +89,7 @@ impl<'w> Rule<'w> {
 
     //   leaves(M) := M's leaves (a leave always counts).
     fn leaves(&self, who: Who) -> impl Iterator<Item = usize> {
-        self.known_by(who).filter(|(_, node)| node.op == Op::Leave).map(|(place, _)| place)
+        self.only_known(self.world.leaves(who)).map(|(place, _)| place)
     }
 
     fn grants(&self, who: Who) -> impl Iterator<Item = usize> {
@@ -105,7 +105,8 @@ impl<'w> Rule<'w> {
     // DEVICE: a `devices` change is, for each device that is no longer listed, a leave of
     // that device.
     fn revocations(&self, node: &Node) -> impl Iterator<Item = usize> {
-        self.known_by(node.author).filter(|(_, v)| v.revokes(node)).map(|(place, _)| place)
+        let lists = self.only_known(self.world.devices(node.author));
+        lists.filter(|(_, v)| v.revokes(node)).map(|(place, _)| place)
     }
 
     fn authority(&self, who: Who, grant: Option<usize>) -> Authority<'w> {
@@ -250,15 +251,18 @@ impl<'w> Rule<'w> {
 
     /// The version of somebody's newest device list that is known.
     pub(super) fn list_version(&self, who: Who) -> u64 {
-        let told = self.known_by(who).filter_map(|(_, node)| match node.op {
+        let told = self.only_known(self.world.devices(who)).filter_map(|(_, node)| match node.op {
             Op::Devices { version, .. } => Some(version),
             _ => None,
         });
         told.chain(self.world.person(who).map(|person| person.list_version)).max().unwrap_or(0)
     }
 
-    fn known_by(&self, who: Who) -> impl Iterator<Item = (usize, &'w Node)> {
-        self.world.by(who).filter(|(place, _)| self.known.contains(*place))
+    fn only_known(
+        &self,
+        changes: impl Iterator<Item = (usize, &'w Node)>,
+    ) -> impl Iterator<Item = (usize, &'w Node)> {
+        changes.filter(|(place, _)| self.known.contains(*place))
     }
 
     fn by_owner_about(&self, who: Who, is: fn(&Node) -> bool) -> impl Iterator<Item = usize> {

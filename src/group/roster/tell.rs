@@ -61,8 +61,7 @@ impl Roster {
     /// The new change that made somebody a member, or not one.
     fn witness(&self, who: Who, is_member: bool, known: usize) -> Option<usize> {
         let world = self.current.world();
-        let left = world.by(who).filter(|(_, node)| node.op == Op::Leave);
-        let mut all: Vec<_> = world.about(who).chain(left).collect();
+        let mut all: Vec<_> = world.about(who).chain(world.leaves(who)).collect();
         all.retain(|(place, node)| {
             let fits = match node.op {
                 Op::Add(_) | Op::Grant(_) | Op::Demote(_) => is_member,

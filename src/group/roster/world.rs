@@ -82,6 +82,10 @@ pub(super) struct Person {
     pub(super) key: [u8; 32],
     /// His changes.
     by: Vec<usize>,
+    /// Those of them that are leaves.
+    leaves: Vec<usize>,
+    /// Those of them that say which devices are his.
+    devices: Vec<usize>,
     /// Changes with him as a target.
     about: Vec<usize>,
 }
@@ -107,8 +111,8 @@ impl World {
     /// Somebody more.
     pub(super) fn meet(&mut self, base: Option<Role>, list_version: u64, key: [u8; 32]) -> Who {
         let who = Who(self.people.len());
-        let (by, about) = (Vec::new(), Vec::new());
-        self.people.push(Person { base, list_version, key, by, about });
+        let [by, leaves, devices, about] = [const { Vec::new() }; 4];
+        self.people.push(Person { base, list_version, key, by, leaves, devices, about });
         if base == Some(Role::Owner) {
             self.owner = who;
         }
@@ -120,6 +124,11 @@ impl World {
         let place = self.nodes.len();
         if let Some(author) = self.people.get_mut(node.author.0) {
             author.by.push(place);
+            match node.op {
+                Op::Leave => author.leaves.push(place),
+                Op::Devices { .. } => author.devices.push(place),
+                _ => {}
+            }
         }
         for target in node.op.targets() {
             if let Some(target) = self.people.get_mut(target.0) {
@@ -165,6 +174,16 @@ impl World {
     /// The changes by somebody, in the order in which they became known.
     pub(super) fn by(&self, who: Who) -> impl Iterator<Item = (usize, &Node)> {
         self.nodes_at(self.people.get(who.0).map_or(&[], |person| &person.by))
+    }
+
+    /// Somebody's leaves.
+    pub(super) fn leaves(&self, who: Who) -> impl Iterator<Item = (usize, &Node)> {
+        self.nodes_at(self.people.get(who.0).map_or(&[], |person| &person.leaves))
+    }
+
+    /// What somebody has said of his devices.
+    pub(super) fn devices(&self, who: Who) -> impl Iterator<Item = (usize, &Node)> {
+        self.nodes_at(self.people.get(who.0).map_or(&[], |person| &person.devices))
     }
 
     /// The changes with somebody as a target.
