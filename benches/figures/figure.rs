@@ -9,6 +9,8 @@ pub(crate) enum Bound {
     Value(f64),
     /// The value divided by its floor.
     Ratio(f64),
+    /// Nothing: it is there to be seen.
+    Open,
 }
 
 /// One line of the table.
@@ -40,6 +42,13 @@ impl Figure {
             bound: Bound::Ratio(bound),
             parts: parts.to_vec(),
         }
+    }
+
+    /// A time in nanoseconds above that of another implementation; `None` if that is not to
+    /// be had.
+    pub(crate) fn against(name: &'static str, times: Option<[f64; 2]>, bound: Bound) -> Self {
+        let [value, floor] = [0, 1].map(|place| times.map(|times| times[place]));
+        Self { name, value, unit: "ns", floor, bound, parts: Vec::new() }
     }
 
     /// A number with a bound of its own.
@@ -74,11 +83,13 @@ impl Figure {
                 (format!("{limit} {}", self.unit), self.value.map(|v| v <= limit))
             }
             Bound::Ratio(limit) => (format!("ratio {limit}"), self.ratio().map(|r| r <= limit)),
+            Bound::Open => (String::new(), None),
         };
-        let verdict = match held {
-            None => "not measured",
-            Some(true) => "holds",
-            Some(false) => "missed",
+        let verdict = match (self.value, held) {
+            (None, _) => "not measured",
+            (_, None) => "",
+            (_, Some(true)) => "holds",
+            (_, Some(false)) => "missed",
         };
         let value = format!("{} {}", number(self.value, 1), self.unit);
         let (floor, ratio) = (number(self.floor, 1), number(self.ratio(), 3));

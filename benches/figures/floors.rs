@@ -75,6 +75,15 @@ pub(crate) fn group_decrypt_together() -> Vec<Part> {
     parts
 }
 
+/// What is signed of a change by a device with one parent and one target: label, zero byte,
+/// and the bytes of the change (13.2).
+const CHANGE_SIGNED: usize = 20 + 1 + 230;
+
+/// A change of a group, of an author whose device list is known.
+pub(crate) fn group_change() -> Vec<Part> {
+    vec![Part(Verify(CHANGE_SIGNED), 1, "13.2 step 3")]
+}
+
 /// The sending half, what the first message of a chain takes beside encrypting.
 pub(crate) const SENDING_HALF: [Part; 5] = [
     Part(Random(32), 1, "6.2 ratchet key pair"),

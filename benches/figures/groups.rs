@@ -16,8 +16,9 @@ use subrosa::{Address, UserId};
 
 use crate::Run;
 use crate::clock::{each, lower_tenths, timed};
-use crate::figure::Figure;
+use crate::figure::{Bound, Figure};
 use crate::floors::{self, floor};
+use crate::peer::Peer;
 use crate::people::NOW;
 use crate::primitives::{Inputs, TOGETHER};
 
@@ -105,6 +106,33 @@ pub(crate) fn in_order(run: &Run) -> Vec<Figure> {
         Figure::time("group_decrypt_batch_256", [together, together_floor], 1.3, &floors.2),
         Figure::time("group_batch_vs_single", [together, opening], 0.55, &[]),
     ]
+}
+
+/// Encrypting and decrypting 100 bytes, one by one, against other implementations. What they
+/// take is for both.
+pub(crate) fn against_others(run: &Run) -> Vec<Figure> {
+    [("group_100_vs_megolm", Peer::VODOZEMAC), ("group_100_vs_mls", Peer::MLS)]
+        .into_iter()
+        .filter(|(name, _)| run.wants(name))
+        .map(|(name, peer)| {
+            let times = Peer::start(peer).map(|mut peer| {
+                let mut sender = Sender::new();
+                lower_tenths(run.rounds(400), || {
+                    let (mut sending, mut receiving) = sender.begin();
+                    let mut envelopes = Vec::with_capacity(APART);
+                    let sealing = timed(APART, || {
+                        envelopes.push(sender.send(&mut sending, &[b'x'; 100]));
+                    });
+                    let mut envelopes = envelopes.iter();
+                    let opening = timed(APART, || {
+                        receive(&mut receiving, envelopes.next().expect("as many as are counted"));
+                    });
+                    [each(sealing + opening, APART), peer.time("group_100", APART)]
+                })
+            });
+            Figure::against(name, times, Bound::Open)
+        })
+        .collect()
 }
 
 /// An envelope of `envelope.proto`, as far as it takes to find the sealed payload.

@@ -14,8 +14,9 @@
 //! that is busy. Where the floor is another measurement, that one is taken in turns too.
 //! Nothing here is a test: the exit code is 0 whatever comes out.
 //!
-//! vodozemac is built by the first run that asks for `pair_100_vs_vodozemac`, as a process
-//! of its own (`benches/peers`); without its dependencies that figure is not measured.
+//! Other implementations are built by the first run that asks for a figure against them, as
+//! processes of their own (`benches/peers`); without their dependencies these figures are not
+//! measured.
 //!
 //! | figure | what is measured | floor |
 //! | --- | --- | --- |
@@ -40,6 +41,11 @@
 //! | `group_decrypt_100` | `GroupMessage::decode` and `ReceivingChain::decrypt` of 100 bytes, in order | primitives |
 //! | `group_decrypt_batch_256` | the same, 256 verified together, a message | primitives |
 //! | `group_batch_vs_single` | the same | `group_decrypt_100` |
+//! | `group_100_vs_megolm` | both of 100 bytes, one by one | the same by vodozemac's Megolm |
+//! | `group_100_vs_mls` | the same | the same by mls-rs |
+//! | `group_change_1000` | `Update::decode` and `Roster::insert` of one change, in a group of 1,000 in which 512 have come since its members were added | one signature check |
+//! | `group_change_1000_vs_mls` | the same | a commit that adds or removes one of 1,000, processed by mls-rs |
+//! | `roster_16384_changes` | `Roster::drop_void`: the state of 16,384 changes of 64 members, each without those of the others, from these changes alone | |
 //! | `bytes_group_overhead` | an envelope of a group beside its padded payload, at most | |
 //! | `bytes_distribution` | what hands a chain over, at most | |
 //! | `pq_epoch_alternating`, `pq_epoch_alternating_loss20` | messages of both sides a post-quantum epoch, over 1,000 epochs | |
@@ -56,11 +62,12 @@ mod many_peers;
 mod messages;
 mod messenger;
 mod observed;
+mod peer;
 mod people;
 mod pingpong;
 mod primitives;
+mod rosters;
 mod sizes;
-mod vodozemac;
 
 use std::env;
 use std::path::Path;
@@ -96,7 +103,7 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
-const MEASURES: [(&[&str], Measure); 19] = [
+const MEASURES: [(&[&str], Measure); 23] = [
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
@@ -122,6 +129,10 @@ const MEASURES: [(&[&str], Measure); 19] = [
     ),
     (&["bytes_group_overhead"], groups::overhead),
     (&["bytes_distribution"], groups::distribution),
+    (&["group_100_vs_megolm", "group_100_vs_mls"], groups::against_others),
+    (&["group_change_1000"], rosters::change),
+    (&["group_change_1000_vs_mls"], rosters::change_against_mls),
+    (&["roster_16384_changes"], rosters::state),
     (&["pq_epoch_alternating"], epochs::alternating),
     (&["pq_epoch_alternating_loss20"], epochs::with_losses),
 ];

@@ -11,10 +11,10 @@ use crate::Run;
 use crate::clock::{each, medians, timed};
 use crate::figure::{Bound, Figure};
 use crate::floors::{self, PADDED_1K, PADDED_100, floor};
+use crate::peer::Peer;
 use crate::people::Conversation;
 use crate::primitives::Inputs;
 use crate::sizes::padded_len;
-use crate::vodozemac::Vodozemac;
 
 /// More than the thousand messages that used tags are kept for.
 const WARM_UP: usize = 2000;
@@ -90,25 +90,14 @@ pub(crate) fn in_order(run: &Run) -> Vec<Figure> {
 ///
 /// Its batches have an eighth of the messages, so that both take about as long.
 pub(crate) fn against_vodozemac(run: &Run) -> Vec<Figure> {
-    let mut chain = Chain::new(100);
-    let mut figure = Figure {
-        name: "pair_100_vs_vodozemac",
-        value: None,
-        unit: "ns",
-        floor: None,
-        bound: Bound::Ratio(0.25),
-        parts: Vec::new(),
-    };
-    match Vodozemac::start() {
-        Err(error) => eprintln!("vodozemac is not measured: {error}"),
-        Ok(mut vodozemac) => {
-            let [ours, theirs] = medians(run.rounds(400), || {
-                [chain.encrypt(BATCH) + chain.decrypt(), vodozemac.pair_100(BATCH / 8)]
-            });
-            (figure.value, figure.floor) = (Some(ours), Some(theirs));
-        }
-    }
-    vec![figure]
+    let times = Peer::start(Peer::VODOZEMAC).map(|mut vodozemac| {
+        let mut chain = Chain::new(100);
+        medians(run.rounds(400), || {
+            let ours = chain.encrypt(BATCH) + chain.decrypt();
+            [ours, vodozemac.time("pair_100", BATCH / 8)]
+        })
+    });
+    vec![Figure::against("pair_100_vs_vodozemac", times, Bound::Ratio(0.25))]
 }
 
 /// Messages a batch of the figures on disorder: as many keys as one jump keeps.

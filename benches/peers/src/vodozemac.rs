@@ -1,19 +1,19 @@
-//! Other implementations on the same work as the benchmark `figures`, in a process of
-//! their own so that their dependencies stay out of subrosa's.
+//! vodozemac: Olm between two, Megolm in a group.
 //!
-//! Reads a line, does a batch, writes how many nanoseconds one operation took:
-//! `pair_100 BATCH` has vodozemac's Olm encrypt and decrypt BATCH messages of 100 bytes,
-//! in order, in a session of which both sides have heard from each other; envelopes are
-//! made bytes and read from bytes. By hand: `echo pair_100 1000 | cargo run --release`.
+//! | work | what is done |
+//! | --- | --- |
+//! | `pair_100` | 100 bytes encrypted and decrypted, in order, in an Olm session of which both sides have heard from each other |
+//! | `group_100` | 100 bytes encrypted and decrypted, in order, in a Megolm session |
+//!
+//! Envelopes are made bytes and read from bytes.
 
 use std::hint::black_box;
-use std::io::{self, BufRead, Write};
+use std::io;
 use std::time::Instant;
 
+use subrosa_bench_peers::{PLAINTEXT, serve};
+use vodozemac::megolm::{self, GroupSession, InboundGroupSession, MegolmMessage};
 use vodozemac::olm::{Account, OlmMessage, Session, SessionConfig};
-
-/// What is encrypted.
-const PLAINTEXT: [u8; 100] = [b'x'; 100];
 
 /// Messages that both sides have exchanged before anything is timed.
 const WARM_UP: usize = 1000;
@@ -67,20 +67,42 @@ impl Olm {
     }
 }
 
-fn main() -> io::Result<()> {
-    let mut olm = Olm::new();
-    for line in io::stdin().lock().lines() {
-        let line = line?;
-        let answer = match line.split_once(' ') {
-            Some(("pair_100", count)) => count.parse().ok().map(|count| olm.pairs(count)),
-            _ => None,
-        };
-        let mut out = io::stdout().lock();
-        match answer {
-            Some(nanoseconds) => writeln!(out, "{nanoseconds}")?,
-            None => writeln!(out, "not understood: {line}")?,
-        }
-        out.flush()?;
+/// Two ends of a Megolm session.
+struct Megolm {
+    sender: GroupSession,
+    receiver: InboundGroupSession,
+}
+
+impl Megolm {
+    fn new() -> Self {
+        let config = megolm::SessionConfig::version_1();
+        let sender = GroupSession::new(config);
+        let receiver = InboundGroupSession::new(&sender.session_key(), config);
+        let mut megolm = Self { sender, receiver };
+        megolm.pairs(WARM_UP);
+        megolm
     }
-    Ok(())
+
+    /// Encrypts and decrypts that many messages; nanoseconds for one of each.
+    fn pairs(&mut self, count: usize) -> f64 {
+        let mut envelopes = Vec::with_capacity(count);
+        let begun = Instant::now();
+        for _ in 0..count {
+            envelopes.push(self.sender.encrypt(black_box(PLAINTEXT)).to_bytes());
+        }
+        for bytes in &envelopes {
+            let message = MegolmMessage::from_bytes(bytes).expect("an honest message");
+            black_box(self.receiver.decrypt(&message).expect("an honest message"));
+        }
+        begun.elapsed().as_nanos() as f64 / count.max(1) as f64
+    }
+}
+
+fn main() -> io::Result<()> {
+    let (mut olm, mut megolm) = (Olm::new(), Megolm::new());
+    serve(|work, count| match work {
+        "pair_100" => Some(olm.pairs(count)),
+        "group_100" => Some(megolm.pairs(count)),
+        _ => None,
+    })
 }
