@@ -10,7 +10,7 @@ const STORED: &str = ".subrosa.stored.v1";
 
 /// Those of the messenger cannot be printed; those with keys or content wipe themselves.
 const MESSENGER: &str = ".subrosa.stored.messenger.v1";
-const SECRET: [&str; 11] = [
+const SECRET: [&str; 13] = [
     "Arrival",
     "Backup",
     "Delivery",
@@ -19,8 +19,10 @@ const SECRET: [&str; 11] = [
     "HeldEnvelope",
     "Letter",
     "Own",
+    "OwnChain",
     "PendingLink",
     "Scheduled",
+    "SentToGroup",
     "StockedPrekey",
 ];
 
@@ -37,7 +39,7 @@ const SENDER_KEYS: [&str; 5] = [
 const ROSTER: &str = ".subrosa.stored.roster.v1";
 
 /// What people say cannot be printed either.
-const SAID: [&str; 8] = [
+const SAID: [&str; 12] = [
     ".subrosa.v1.Content",
     ".subrosa.v1.Text",
     ".subrosa.v1.Sync",
@@ -46,6 +48,10 @@ const SAID: [&str; 8] = [
     ".subrosa.v1.ReadMarks",
     ".subrosa.v1.LinkPackage",
     ".subrosa.v1.Contact",
+    ".subrosa.v1.GroupNote",
+    ".subrosa.v1.GroupPart",
+    ".subrosa.v1.GroupCopy",
+    ".subrosa.v1.GroupNews",
 ];
 
 fn generate(into: &Path) {

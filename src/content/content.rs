@@ -198,7 +198,7 @@ impl Content {
             raw::Kind::Receipt(receipt) => Receipt::from_raw(&receipt).map(Value::Receipt),
             raw::Kind::Typing(typing) => Typing::from_raw(&typing).map(Value::Typing),
             raw::Kind::Request(request) => Request::from_raw(&request).map(Value::Request),
-            raw::Kind::Sync(_) | raw::Kind::Unknown => None,
+            raw::Kind::Sync(_) | raw::Kind::Group(_) | raw::Kind::Unknown => None,
         };
         let keep = !complete || value.is_none();
         Self(Arc::new(Parts {

@@ -1,7 +1,7 @@
 //! What a payload's body carries behind the message id, with its time.
 
 use super::content::Value;
-use super::{Content, Receipt, Request, Sync, Typing};
+use super::{Content, GroupNote, Receipt, Request, Sync, Typing};
 use crate::crypto::SecretBytes;
 use crate::timestamp::Timestamp;
 use crate::wire::content as raw;
@@ -24,7 +24,9 @@ pub(crate) enum Said {
     Request(Request),
     /// From another device of the same account; from anybody else it counts for nothing.
     Sync(Sync),
-    /// A sync that breaks a rule.
+    /// What a member says of a group.
+    Group(GroupNote),
+    /// A sync or a note that breaks a rule.
     Nothing,
 }
 
@@ -39,6 +41,7 @@ impl Frame {
             Said::Typing(typing) => raw::Kind::Typing(typing.to_raw()),
             Said::Request(request) => raw::Kind::Request(request.to_raw()),
             Said::Sync(sync) => raw::Kind::Sync(sync.to_raw()),
+            Said::Group(note) => raw::Kind::Group(note.to_raw()),
             Said::Nothing => raw::Kind::Unknown,
         };
         let mut content = raw::Content {
@@ -50,8 +53,10 @@ impl Frame {
             complete: true,
         };
         let bytes = SecretBytes::new(content.encode());
-        if let raw::Kind::Sync(sync) = &mut content.kind {
-            raw::wipe(sync);
+        match &mut content.kind {
+            raw::Kind::Sync(sync) => raw::wipe(sync),
+            raw::Kind::Group(note) => raw::wipe_note(note),
+            _ => {}
         }
         bytes
     }
@@ -68,7 +73,12 @@ impl Frame {
         {
             return Self { sent_at, said: Said::Sync(sync) };
         }
-        let sync = matches!(fields.kind, raw::Kind::Sync(_));
+        if let raw::Kind::Group(note) = &mut fields.kind
+            && let Some(note) = GroupNote::from_raw(std::mem::take(note))
+        {
+            return Self { sent_at, said: Said::Group(note) };
+        }
+        let sync = matches!(fields.kind, raw::Kind::Sync(_) | raw::Kind::Group(_));
         let content = Content::from_raw(fields, bytes);
         let said = match content.value() {
             Value::Unknown | Value::Malformed if sync => Said::Nothing,

@@ -33,6 +33,7 @@ mod consent;
 #[expect(clippy::module_inception, reason = "one noun, one file")]
 mod content;
 mod frame;
+mod group_note;
 mod kind;
 mod receipt;
 mod request;
@@ -43,6 +44,7 @@ mod typing;
 pub use consent::Consent;
 pub use content::{Content, MAX_TEXT_LEN};
 pub(crate) use frame::{Frame, Said};
+pub(crate) use group_note::{GroupCopy, GroupNews, GroupNote, GroupPart, GroupSaid};
 pub use kind::Kind;
 pub(crate) use receipt::RECEIPT_IDS;
 pub use receipt::{Receipt, ReceiptKind};

@@ -73,6 +73,7 @@ impl Work<'_> {
             account: account.record().to_vec(),
             device_id: own.address().device.get(),
             contacts: Vec::new(),
+            groups: self.groups_to_back_up()?,
         };
         for user in self.all_contacts()? {
             let contact = self.contact_to_change(&user)?.for_backup();
@@ -113,6 +114,7 @@ impl Work<'_> {
                 self.save_contact(&user, contact);
             }
         }
+        self.restore_groups(&raw.groups)?;
         self.fetch(user)
     }
 

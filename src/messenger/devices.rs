@@ -165,7 +165,8 @@ impl Work<'_> {
             let (verified, at) = (contact.verified, contact.consent_at);
             contacts.push(Known { user, device_list, consent, verified, at });
         }
-        self.send_package(contacts)
+        self.send_package(contacts)?;
+        self.introduce_all_to_own()
     }
 
     fn send_package(&mut self, contacts: Vec<Known>) -> Result<(), Error> {

@@ -35,6 +35,10 @@ pub(super) enum Job {
     Daily,
     /// The part of the daily work that goes through all rows of a table.
     Sweep,
+    /// Messages of a group that wait for a state of it.
+    GroupHeld,
+    /// What is missing of a device's chains in a group.
+    GroupGaps,
 }
 
 impl Job {
@@ -47,6 +51,8 @@ impl Job {
             Self::Repair => 5,
             Self::Daily => 6,
             Self::Sweep => 7,
+            Self::GroupHeld => 8,
+            Self::GroupGaps => 9,
         }
     }
 
@@ -59,6 +65,8 @@ impl Job {
             5 => Self::Repair,
             6 => Self::Daily,
             7 => Self::Sweep,
+            8 => Self::GroupHeld,
+            9 => Self::GroupGaps,
             _ => return None,
         })
     }
@@ -144,6 +152,8 @@ impl Work<'_> {
             Job::Repair => device().map_or(Ok(()), |address| self.look_after_repair(&address)),
             Job::Daily => self.do_daily(),
             Job::Sweep => self.sweep(subject),
+            Job::GroupHeld => self.try_group_held(subject),
+            Job::GroupGaps => self.look_after_gaps(subject),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::work::Work;
 use super::{Error, OutgoingId, table};
 use crate::address::{Address, DeviceId, UserId};
+use crate::group::GroupId;
 use crate::wire::stored::messenger as record;
 use crate::wire::{MessageId, stored};
 
@@ -105,6 +106,13 @@ pub(super) enum Errand {
     },
     Publish(Vec<u8>),
     Fetch(UserId),
+    Group {
+        group: GroupId,
+        envelope: Vec<u8>,
+        message: MessageId,
+        /// Who gets it: found when it is handed out.
+        to: Vec<Address>,
+    },
 }
 
 impl Errand {
@@ -121,6 +129,13 @@ impl Errand {
             }
             Self::Publish(publication) => record::errand::Kind::Publish(publication),
             Self::Fetch(user) => record::errand::Kind::Fetch(user.as_bytes().to_vec()),
+            Self::Group { group, envelope, message, to: _ } => {
+                record::errand::Kind::Group(record::GroupDelivery {
+                    group_id: group.as_bytes().to_vec(),
+                    envelope,
+                    message_id: message.as_bytes().to_vec(),
+                })
+            }
         };
         record::Errand { kind: Some(kind) }
     }
@@ -141,6 +156,12 @@ impl Errand {
                 Self::Publish(std::mem::take(publication))
             }
             record::errand::Kind::Fetch(user) => Self::Fetch(UserId::new(user).ok()?),
+            record::errand::Kind::Group(raw) => Self::Group {
+                group: GroupId::from_bytes(raw.group_id.as_slice().try_into().ok()?),
+                envelope: std::mem::take(&mut raw.envelope),
+                message: MessageId::from_bytes(raw.message_id.as_slice().try_into().ok()?),
+                to: Vec::new(),
+            },
         })
     }
 
@@ -151,6 +172,9 @@ impl Errand {
             }
             Self::Publish(publication) => Action::Publish { publication },
             Self::Fetch(user) => Action::Fetch { user },
+            Self::Group { envelope, to, .. } => {
+                Action::Deliver { to, envelope, urgency: Urgency::Alert }
+            }
         }
     }
 }
@@ -174,6 +198,7 @@ impl Work<'_> {
         match self.errand(id)? {
             None | Some(Errand::Fetch(_)) => return Ok(()),
             Some(Errand::Publish(_)) => {}
+            Some(Errand::Group { group, message, .. }) => self.carried_to_group(group, message)?,
             Some(Errand::Deliver { letter, .. }) => {
                 if let Some(letter) = letter {
                     self.carried(letter)?;

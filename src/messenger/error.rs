@@ -17,9 +17,16 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// We have blocked this person: ask the user, then
-    /// [`accept`](super::Messenger::accept).
-    #[error("not allowed: this person is blocked")]
+    /// [`accept`](super::Messenger::accept). Or, in a group, we have no right to this.
+    #[error("not allowed: this person is blocked, or the group has not given the right")]
     NotAllowed,
+    /// We take no part in this group (any more).
+    #[error("not a member of this group")]
+    NotAMember,
+    /// The group stands still until a person decides, or something comes that is missing:
+    /// see [`Group::stopped`](super::Group::stopped).
+    #[error("the group has stopped")]
+    GroupStopped,
     /// Only the account's primary device can do this.
     #[error("only the account's primary device can do this")]
     NotPrimary,

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::groups::{GroupChange, GroupHappening, decode_group, decode_invitation};
 use super::work::Work;
 use super::{Error, EventId, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Content, Frame, Said, Typing};
+use crate::group::{ChangeId, GroupId};
 use crate::identity::AccountKey;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger as record;
@@ -93,6 +95,63 @@ pub enum EventKind {
     /// This store was restored from a backup, or copied: sessions and prekeys have been
     /// made anew.
     Restored,
+    /// Somebody has added us to a group. If we talk with them, we take part; else it is a
+    /// request: answer with [`accept`](super::Messenger::accept) or
+    /// [`block`](super::Messenger::block).
+    Invited {
+        /// To which.
+        group: GroupId,
+        /// By whom.
+        by: UserId,
+    },
+    /// A group is another than it was; what this device did is not told.
+    GroupChanged {
+        /// Which.
+        group: GroupId,
+        /// Who did it. `None`: nobody. It is so because something that somebody did counts
+        /// no longer (he had no right to it any more), or counts again: people whom he had
+        /// added drop out, and whom he had removed are back.
+        by: Option<UserId>,
+        /// What.
+        change: GroupChange,
+    },
+    /// What somebody did to a group counts no longer. If he still wants it, and may, he does
+    /// it again.
+    Voided {
+        /// In which.
+        group: GroupId,
+        /// Who had done it.
+        by: UserId,
+        /// What, by [`Roster::change`](crate::group::Roster::change).
+        change: ChangeId,
+    },
+    /// The owner of a group has sealed it twice: he lies, or his device was restored from a
+    /// copy. If none of the two is followed, the group stands still until
+    /// [`follow_seal`](super::Messenger::follow_seal).
+    TwoSeals {
+        /// In which.
+        group: GroupId,
+        /// The seal that is followed; `None`: a person has to choose.
+        followed: Option<ChangeId>,
+        /// Another one.
+        other: ChangeId,
+    },
+    /// A user is a member of a group under another account key than the one that is known,
+    /// or under two: whoever added them may have added somebody else.
+    TwoKeys {
+        /// Of which.
+        group: GroupId,
+        /// Who.
+        user: UserId,
+    },
+    /// Somebody could not be added to a group: there is no such user, or we may not (any
+    /// more).
+    NotAdded {
+        /// To which.
+        group: GroupId,
+        /// Whom.
+        user: UserId,
+    },
     /// A device was linked, and there never was a [`backup`](super::Messenger::backup):
     /// without one, losing this device is losing the account.
     NoBackup,
@@ -132,6 +191,20 @@ pub enum FailReason {
 pub enum Conversation {
     /// With this user; with ourselves, it is a note to our own devices.
     User(UserId),
+    /// With all members of this group.
+    Group(GroupId),
+}
+
+impl From<GroupId> for Conversation {
+    fn from(group: GroupId) -> Self {
+        Self::Group(group)
+    }
+}
+
+impl From<&GroupId> for Conversation {
+    fn from(group: &GroupId) -> Self {
+        Self::Group(*group)
+    }
 }
 
 impl From<UserId> for Conversation {
@@ -175,7 +248,7 @@ pub(super) enum Happening {
     Message(Arrival),
     Request(Arrival),
     OwnMessage(Arrival),
-    Status { message: MessageId, conversation: UserId, status: StatusCode },
+    Status { message: MessageId, group: Option<GroupId>, user: UserId, status: StatusCode },
     Lost { from: Address, count: u64 },
     IdentityChanged { user: UserId, key: AccountKey, was_verified: bool },
     Equivocation(UserId),
@@ -184,12 +257,13 @@ pub(super) enum Happening {
     Restored,
     NoBackup,
     Typing { user: UserId, typing: Typing, at: Timestamp },
+    Group(GroupHappening),
 }
 
 /// A message that has come, its content as it came.
 pub(super) struct Arrival {
     pub(super) id: MessageId,
-    pub(super) conversation: UserId,
+    pub(super) conversation: Conversation,
     pub(super) device: Address,
     pub(super) content: Vec<u8>,
 }
@@ -241,9 +315,14 @@ impl StatusCode {
 
 fn arrival_record(arrival: Arrival) -> record::Arrival {
     let Arrival { id, conversation, device, content } = arrival;
+    let (conversation, group_id) = match conversation {
+        Conversation::User(user) => (user.as_bytes().to_vec(), Vec::new()),
+        Conversation::Group(group) => (Vec::new(), group.as_bytes().to_vec()),
+    };
     record::Arrival {
         message_id: id.as_bytes().to_vec(),
-        conversation: conversation.as_bytes().to_vec(),
+        conversation,
+        group_id,
         user_id: device.user.as_bytes().to_vec(),
         device_id: device.device.get(),
         content,
@@ -261,9 +340,11 @@ impl Happening {
             Self::Message(arrival) => Kind::Message(arrival_record(arrival)),
             Self::Request(arrival) => Kind::Request(arrival_record(arrival)),
             Self::OwnMessage(arrival) => Kind::OwnMessage(arrival_record(arrival)),
-            Self::Status { message, conversation, status } => Kind::Status(record::StatusChange {
+            Self::Group(happening) => happening.encode(),
+            Self::Status { message, group, user, status } => Kind::Status(record::StatusChange {
                 message_id: message.as_bytes().to_vec(),
-                conversation: conversation.as_bytes().to_vec(),
+                conversation: user.as_bytes().to_vec(),
+                group_id: group.map(|group| group.as_bytes().to_vec()).unwrap_or_default(),
                 status: status.number(),
             }),
             Self::Lost { from, count } => Kind::Lost(record::LostMessages {
@@ -308,11 +389,18 @@ fn message(raw: &record::Arrival) -> Option<Message> {
     let Said::Content(content) = said else { return None };
     Some(Message {
         id: MessageId::from_bytes(raw.message_id.as_slice().try_into().ok()?),
-        conversation: Conversation::User(user(&raw.conversation)?),
+        conversation: conversation(&raw.group_id, &raw.conversation)?,
         from: device.user.clone(),
         device,
         sent_at,
         content,
+    })
+}
+
+fn conversation(group: &[u8], other: &[u8]) -> Option<Conversation> {
+    Some(match group.try_into() {
+        Ok(group) => Conversation::Group(GroupId::from_bytes(group)),
+        Err(_) => Conversation::User(user(other)?),
     })
 }
 
@@ -335,11 +423,11 @@ fn decode(bytes: &[u8], now: Timestamp) -> Option<EventKind> {
         Kind::Request(raw) => EventKind::Request(message(raw)?),
         Kind::OwnMessage(raw) => EventKind::OwnMessage(message(raw)?),
         Kind::Status(raw) => {
-            let conversation = user(&raw.conversation)?;
+            let about = user(&raw.conversation)?;
             EventKind::Status {
                 message: MessageId::from_bytes(raw.message_id.as_slice().try_into().ok()?),
-                status: StatusCode::from_number(raw.status)?.to_status(&conversation),
-                conversation: Conversation::User(conversation),
+                status: StatusCode::from_number(raw.status)?.to_status(&about),
+                conversation: conversation(&raw.group_id, &raw.conversation)?,
             }
         }
         Kind::Lost(raw) => {
@@ -360,6 +448,8 @@ fn decode(bytes: &[u8], now: Timestamp) -> Option<EventKind> {
             EventKind::DeviceRestored { device: address(&raw.user_id, raw.device_id)? }
         }
         Kind::Restored(_) => EventKind::Restored,
+        Kind::Invited(raw) => decode_invitation(raw)?,
+        Kind::Group(raw) => decode_group(raw)?,
         Kind::NoBackup(_) => EventKind::NoBackup,
         Kind::Typing(raw) => {
             if now.since(Timestamp::from_millis(raw.at)) > TYPING_LASTS {
@@ -386,7 +476,7 @@ impl Work<'_> {
 
     /// Tells the app what became of a message.
     pub(super) fn tell_status(&mut self, message: MessageId, user: &UserId, status: StatusCode) {
-        self.tell(Happening::Status { message, conversation: user.clone(), status });
+        self.tell(Happening::Status { message, group: None, user: user.clone(), status });
     }
 
     /// The event with this id, if it is still to be told.

@@ -75,6 +75,7 @@ impl Work<'_> {
             Adopted::Kept(Succession::Equivocation) => return Ok(Learned::Known(user)),
             Adopted::Taken | Adopted::Kept(_) => {}
         }
+        self.settle_intents(&user)?;
         self.use_bundle(&user, bundle.devices())?;
         Ok(if was_known { Learned::Known(user) } else { Learned::New(user) })
     }
@@ -134,6 +135,7 @@ impl Work<'_> {
         let Some(known) = contact.list.clone() else {
             contact.list = Some(Arc::new(list));
             self.save_contact(user, contact);
+            self.readers_changed(user)?;
             return Ok(Adopted::Taken);
         };
         match known.compare(&list) {
@@ -148,6 +150,7 @@ impl Work<'_> {
                 if !contact.equivocated {
                     contact.equivocated = true;
                     self.save_contact(user, contact);
+                    self.readers_changed(user)?;
                     self.tell(Happening::Equivocation(user.clone()));
                 }
                 Ok(Adopted::Kept(Succession::Equivocation))
@@ -162,6 +165,7 @@ impl Work<'_> {
                 let was_verified = contact.verified;
                 contact.moved = Some(Arc::new(list));
                 self.save_contact(user, contact);
+                self.readers_changed(user)?;
                 if !told {
                     let user = user.clone();
                     self.tell(Happening::IdentityChanged { user, key, was_verified });
@@ -187,6 +191,7 @@ impl Work<'_> {
         contact.spoken_views.clear();
         contact.begin_again = contact.devices();
         self.save_contact(user, contact);
+        self.readers_changed(user)?;
         for address in self.peers_of(user)? {
             let mut peer = self.peer(&address)?;
             let step = peer.forget_account();
@@ -289,6 +294,7 @@ impl Work<'_> {
             // It may have waited for these devices alone.
             self.send_waiting(user)?;
         }
+        self.members_devices_changed(user, &removed)?;
         if !(added.is_empty() && removed.is_empty()) {
             self.tell(Happening::DevicesChanged { user: user.clone(), added, removed });
         }
@@ -358,6 +364,7 @@ impl Work<'_> {
                     Refusal::NoSuchUser | Refusal::NoSuchDevices(_) => StatusCode::NoSuchUser,
                     Refusal::Denied => StatusCode::Refused,
                 };
+                self.give_up_intents(&user)?;
                 self.give_up_waiting(&user, status)
             }
             Errand::Deliver { to, letter, .. } => {
@@ -367,6 +374,7 @@ impl Work<'_> {
                 // A device that is gone is no longer on the list, if we have the newest.
                 self.fetch(&to.user)
             }
+            Errand::Group { group, message, .. } => self.group_refused(group, message, refusal),
             Errand::Publish(_) => {
                 // It may know a newer list of ours, as after a restore.
                 self.publication_refused();

@@ -191,7 +191,7 @@ impl Work<'_> {
         if self.has_waiting(user)? { self.fetch(user) } else { Ok(()) }
     }
 
-    fn wait_for_session(&mut self, user: &UserId, id: MessageId) {
+    pub(super) fn wait_for_session(&mut self, user: &UserId, id: MessageId) {
         let key = waiting_key(user, self.next_order());
         self.view.put(table::WAITING, key, Zeroizing::new(id.as_bytes().to_vec()));
     }
@@ -203,6 +203,13 @@ impl Work<'_> {
             rows.iter().filter_map(|(key, _)| Some(table::split_user(key)?.0)).collect();
         users.dedup();
         Ok(users)
+    }
+
+    /// How many letters wait for a session with this user, `most` at most.
+    pub(super) fn waiting_count(&self, user: &UserId, most: usize) -> Result<usize, Error> {
+        let prefix = table::of_user(user, &[]);
+        let rows = self.view.scan(table::WAITING, &prefix, most)?;
+        Ok(rows.iter().filter(|(key, _)| key.starts_with(&prefix)).count())
     }
 
     /// Whether anything waits for a session with this user.

@@ -11,11 +11,12 @@ use super::receive::{Incoming, Received};
 use super::view::View;
 use super::work::{Cache, Work, commit};
 use super::{
-    Contact, Conversation, Error, EventId, Learned, LinkCode, Opened, Options, OutgoingId,
-    RecoveryKey,
+    Contact, Conversation, Error, EventId, Group, GroupChange, Learned, LinkCode, Opened, Options,
+    OutgoingId, RecoveryKey,
 };
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::Content;
+use crate::group::{ChangeId, GroupId};
 use crate::identity::{AccountKey, SafetyNumber};
 use crate::store::Store;
 use crate::timestamp::Timestamp;
@@ -158,14 +159,14 @@ impl Messenger {
         self.do_due()?;
         let now = self.options.clock.now();
         for id in self.errands.over(now) {
-            if let Some(errand) = self.read(|work| work.errand(id))? {
+            if let Some(errand) = self.read(|work| work.errand_to_carry(id))? {
                 return Ok(Some(self.hand_out(id, errand, now)));
             }
             self.errands.done(id);
         }
         loop {
             let from = self.errands.cursor().map_or_else(Vec::new, after);
-            let Some((id, errand)) = self.read(|work| work.errand_from(&from))? else {
+            let Some((id, errand)) = self.read(|work| work.errand_to_carry_from(&from))? else {
                 return Ok(None);
             };
             if self.errands.is_out(id, now) {
@@ -298,6 +299,67 @@ impl Messenger {
         self.commit(|work| f(&mut Batch::new(work)))
     }
 
+    /// A new group with us as its owner; people are added by
+    /// [`change_group`](Self::change_group).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPrimary`], [`Error::NotLinked`]: only the account's key begins a group.
+    /// [`Error::Limit`]: the name is too long. [`Error::Store`]: try again later.
+    pub fn create_group(&mut self, name: &str) -> Result<GroupId, Error> {
+        self.commit(|work| work.create_group(name))
+    }
+
+    /// Changes a group, and tells its members.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAMember`], [`Error::GroupStopped`]. [`Error::NotAllowed`]: we have no
+    /// right to it, or somebody is blocked. [`Error::NotPrimary`]: to hand it over.
+    /// [`Error::Limit`]: too many members, or too long. [`Error::Unknown`]: there is no such
+    /// member. [`Error::Store`]: try again later.
+    pub fn change_group(&mut self, group: &GroupId, change: GroupChange) -> Result<(), Error> {
+        self.commit(|work| work.change_group(group, change.clone()))
+    }
+
+    /// A group as it is known here, with who is still joining; `None`: it is not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: try again later.
+    pub fn group(&mut self, group: &GroupId) -> Result<Option<Group>, Error> {
+        self.read(|work| work.group(group))
+    }
+
+    /// All groups that are known here, also those that we have left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: try again later.
+    pub fn groups(&mut self) -> Result<Vec<GroupId>, Error> {
+        self.read(|work| work.all_groups())
+    }
+
+    /// Before our next message to a group another sender key takes the place of ours, as it
+    /// does by itself when somebody goes, and once a week.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: try again later.
+    pub fn rotate_group(&mut self, group: &GroupId) -> Result<(), Error> {
+        self.commit(|work| work.rotate_group(group))
+    }
+
+    /// The owner of a group has sealed it twice, and the user has chosen one of the seals.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAMember`]. [`Error::Unknown`]: it is none of those to choose from.
+    /// [`Error::Store`]: try again later.
+    pub fn follow_seal(&mut self, group: &GroupId, seal: &ChangeId) -> Result<(), Error> {
+        self.commit(|work| work.follow_seal(group, seal))
+    }
+
     /// What is known of a person: consent, pinned key, verified, devices.
     ///
     /// # Errors
@@ -307,24 +369,31 @@ impl Messenger {
         self.read(|work| Ok(work.contact(user)?.to_contact()))
     }
 
-    /// Accepts a request, or someone who was blocked.
+    /// Accepts a request, someone who was blocked, or the invitation to a group.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]: try again later.
+    /// [`Error::NotAMember`]: we are not invited any more. [`Error::Unknown`]: there is no
+    /// such group. [`Error::Store`]: try again later.
     pub fn accept(&mut self, whom: impl Into<Conversation>) -> Result<(), Error> {
-        let Conversation::User(user) = whom.into();
-        self.commit(|work| work.accept(&user))
+        match whom.into() {
+            Conversation::User(user) => self.commit(|work| work.accept(&user)),
+            Conversation::Group(group) => self.commit(|work| work.accept_group(&group)),
+        }
     }
 
-    /// Silence from now on: what they send is dropped, and nothing tells them.
+    /// Silence from now on: what they send is dropped, and nothing tells them. A group is
+    /// left; an invitation that was not accepted is dropped unseen.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]: try again later.
+    /// [`Error::NotAllowed`]: the owner of a group hands it over first. [`Error::Unknown`]:
+    /// there is no such group. [`Error::Store`]: try again later.
     pub fn block(&mut self, whom: impl Into<Conversation>) -> Result<(), Error> {
-        let Conversation::User(user) = whom.into();
-        self.commit(|work| work.block(&user))
+        match whom.into() {
+            Conversation::User(user) => self.commit(|work| work.block(&user)),
+            Conversation::Group(group) => self.commit(|work| work.block_group(&group)),
+        }
     }
 
     /// Goes on under the new key that the user was shown.

@@ -22,6 +22,7 @@
 //! | `linking`, `link_code`, `devices`, `backup`, `recovery_key` | devices of one account |
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
 //! | `repair`, `health`, `serve` | what went missing |
+//! | `groups/` | who is in a group, and what is said there |
 //! | `due`, `daily`, `clock` | what is done by time |
 
 pub(crate) mod backup;
@@ -34,6 +35,7 @@ mod due;
 mod errand;
 mod error;
 mod event;
+mod groups;
 mod health;
 mod held;
 mod ids;
@@ -67,6 +69,7 @@ pub use contact::{Consent, Contact};
 pub use errand::{Action, Outgoing, Refusal, Urgency};
 pub use error::{Error, ErrorKind};
 pub use event::{Conversation, Event, EventKind, FailReason, Message, Status};
+pub use groups::{Group, GroupChange, GroupMember};
 pub use held::{MAX_HELD, MAX_HELD_BYTES};
 pub use ids::{EventId, OutgoingId};
 pub use learn::Learned;

@@ -211,6 +211,9 @@ impl Work<'_> {
             self.keep_peer(peer);
             self.begin_again(&address)?;
         }
+        for group in self.all_groups()? {
+            self.rotate_group(&group)?;
+        }
         self.drop_prekeys()?;
         self.publish_whole()
     }

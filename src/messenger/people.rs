@@ -1,7 +1,7 @@
 //! What a person decides about people: accept, block, a changed identity, a compared
 //! number; and what our other devices hear of it.
 
-use super::event::{Arrival, Happening};
+use super::event::{Arrival, Conversation, Happening};
 use super::letter::Weight;
 use super::work::Work;
 use super::{Consent, Error, EventId, table};
@@ -12,9 +12,12 @@ use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
 
 impl Work<'_> {
-    /// Whether we and this user talk: ourselves, or who is accepted.
+    /// Whether we and this user talk: ourselves, who is accepted, and who is in a group with
+    /// us, of what is of the group.
     pub(super) fn talks(&mut self, user: &UserId) -> Result<bool, Error> {
-        Ok(*user == self.own()?.address().user || self.contact(user)?.consent == Consent::Accepted)
+        Ok(*user == self.own()?.address().user
+            || self.contact(user)?.consent == Consent::Accepted
+            || self.shares_group(user)?)
     }
 
     /// Whether anything may be said to this user: we talk, and their identity is the one that
@@ -51,8 +54,12 @@ impl Work<'_> {
         contact.consent = consent;
         contact.consent_at = self.now;
         self.save_contact(user, contact);
+        self.readers_changed(user)?;
         match consent {
-            Consent::Blocked => self.drop_receipts(user)?,
+            Consent::Blocked => {
+                self.drop_receipts(user)?;
+                self.give_up_intents(user)?;
+            }
             _ => {
                 self.release_receipts(user)?;
                 for address in self.peers_of(user)? {
@@ -142,7 +149,7 @@ impl Work<'_> {
                 }
                 events.push(self.tell(Happening::OwnMessage(Arrival {
                     id,
-                    conversation: user,
+                    conversation: Conversation::User(user),
                     device: address.clone(),
                     content: content.encode_at(sent_at).to_vec(),
                 })));

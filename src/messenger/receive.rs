@@ -6,7 +6,7 @@
 //!                            \------> nobody's: hold it
 //! ```
 
-use super::event::{Arrival, Happening};
+use super::event::{Arrival, Conversation, Happening};
 use super::search::{Peers, Search};
 use super::work::Work;
 use super::{Consent, Error, EventId, table};
@@ -15,7 +15,7 @@ use crate::content::{Frame, Said};
 use crate::handshake::HandshakeError;
 use crate::identity::View;
 use crate::session::{Content, DecryptError, Delivered, NumberReport, Numbers};
-use crate::wire::{Control, Envelope, Link, MessageId};
+use crate::wire::{Control, Envelope, GroupMessage, Link, MessageId};
 
 /// An envelope as it came in.
 ///
@@ -87,6 +87,9 @@ pub enum Rejection {
     Blocked,
     /// Of a device that its account does not list (any more).
     NotListed,
+    /// Said in a group that its sender is no member of (any more), or was not by then; or we
+    /// are not.
+    NotAMember,
     /// Forged, or damaged.
     Forged,
 }
@@ -96,6 +99,13 @@ impl Work<'_> {
     pub(super) fn receive(&mut self, incoming: Incoming<'_>) -> Result<Received, Error> {
         let Incoming { envelope: bytes, claimed_from } = incoming;
         let Ok(envelope) = Envelope::decode(bytes) else {
+            if let Ok(message) = GroupMessage::decode(bytes) {
+                let taken = self.receive_group(bytes, &message, claimed_from, Peers::ByTag)?;
+                return match taken {
+                    Some(taken) => Ok(taken),
+                    None => self.hold(bytes, claimed_from).map(|()| Received::Held),
+                };
+            }
             return match Link::decode(bytes) {
                 Ok(link) => self.take_link(&link),
                 Err(_) => Ok(Received::Malformed),
@@ -120,7 +130,10 @@ impl Work<'_> {
         claimed_from: Option<&UserId>,
         peers: Peers<'_>,
     ) -> Result<bool, Error> {
-        let Ok(envelope) = Envelope::decode(bytes) else { return Ok(true) };
+        let Ok(envelope) = Envelope::decode(bytes) else {
+            let Ok(message) = GroupMessage::decode(bytes) else { return Ok(true) };
+            return Ok(self.receive_group(bytes, &message, claimed_from, peers)?.is_some());
+        };
         match self.search(&envelope, claimed_from, peers)? {
             Search::Unknown | Search::Moved => Ok(false),
             found => self.conclude(&envelope, claimed_from, found).map(|_| true),
@@ -176,7 +189,7 @@ impl Work<'_> {
         if list.as_ref().is_none_or(|list| list.device(address.device).is_none()) {
             return Ok(Received::Rejected(Rejection::NotListed));
         }
-        let talking = ourselves || self.contact(&address.user)?.consent == Consent::Accepted;
+        let talking = self.talks(&address.user)?;
         if talking {
             self.compare_views(address, &delivered)?;
             if let Some(answer) = delivered.answer {
@@ -196,7 +209,7 @@ impl Work<'_> {
                 self.take_content(address, arrived, repeated, plaintext.as_bytes(), &mut events)
             }
             Content::Control(control) => {
-                if talking {
+                if talking && !self.take_group_control(address, &control)? {
                     self.take_control(address, control)?;
                 }
                 Ok(Received::Opened(events))
@@ -247,8 +260,12 @@ impl Work<'_> {
         let shown_key = table::of_user(&address.user, id.as_bytes());
         let duplicate =
             repeated || (numbered && self.view.get(table::SHOWN, &shown_key)?.is_some());
+        let talking = ourselves || contact.consent == Consent::Accepted;
+        let said = Frame::decode(content).said;
+        // Between strangers in a group, what is of the group is confirmed.
+        let of_group = !talking && matches!(said, Said::Group(_)) && self.talks(&address.user)?;
         if numbered {
-            self.owe_receipt(address, id, ourselves || contact.consent == Consent::Accepted);
+            self.owe_receipt(address, id, talking || of_group);
         }
         if duplicate {
             return Ok(Received::Duplicate);
@@ -257,10 +274,10 @@ impl Work<'_> {
             let now = self.now.as_millis().to_be_bytes().to_vec();
             self.view.put(table::SHOWN, shown_key, zeroize::Zeroizing::new(now));
         }
-        let talking = ourselves || contact.consent == Consent::Accepted;
-        match Frame::decode(content).said {
+        match said {
+            Said::Group(note) => self.take_group_note(address, note, events)?,
             Said::Receipt(receipt) => {
-                if talking {
+                if self.talks(&address.user)? {
                     self.receipt(address, &receipt)?;
                 }
             }
@@ -278,7 +295,7 @@ impl Work<'_> {
             Said::Request(_) | Said::Content(_) => {
                 let arrival = Arrival {
                     id,
-                    conversation: address.user.clone(),
+                    conversation: Conversation::User(address.user.clone()),
                     device: address.clone(),
                     content: content.to_vec(),
                 };

@@ -23,7 +23,7 @@ pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 ///
 /// An hour for what was only late, then ever longer, a month in all: as long as the peer
 /// keeps what it sent.
-const ASKED_AFTER: [Duration; 8] = [
+pub(super) const ASKED_AFTER: [Duration; 8] = [
     HOUR,
     Duration::from_secs(4 * 60 * 60),
     DAY,

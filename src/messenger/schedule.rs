@@ -6,6 +6,7 @@ use super::work::Work;
 use super::{Consent, Conversation, Error, table};
 use crate::address::UserId;
 use crate::content::{Content, Kind, Sync};
+use crate::group::GroupId;
 use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
 use crate::wire::stored::{self, messenger::Scheduled};
@@ -18,8 +19,11 @@ impl Work<'_> {
         content: &Content,
     ) -> Result<MessageId, Error> {
         let id = MessageId::generate(&mut self.rng);
-        let Conversation::User(user) = to;
         content.check()?;
+        let user = match to {
+            Conversation::User(user) => user,
+            Conversation::Group(group) => return self.send_to_group(group, id, content),
+        };
         let frame = content.encode_at(self.now);
         let fleeting = matches!(content.kind(), Kind::Receipt(_) | Kind::Typing(_));
         self.open_conversation(user, fleeting)?;
@@ -39,13 +43,20 @@ impl Work<'_> {
         at: Timestamp,
     ) -> Result<MessageId, Error> {
         let id = MessageId::generate(&mut self.rng);
-        let Conversation::User(user) = to;
-        if self.contact(user)?.consent == Consent::Blocked {
-            return Err(Error::NotAllowed);
-        }
         // Too long now is too long then.
         content.check()?;
-        let record = Scheduled { user_id: user.as_bytes().to_vec(), content: content.to_bytes() };
+        let (mut user_id, mut group_id) = (Vec::new(), Vec::new());
+        match to {
+            Conversation::User(user) if self.contact(user)?.consent == Consent::Blocked => {
+                return Err(Error::NotAllowed);
+            }
+            Conversation::User(user) => user_id.extend_from_slice(user.as_bytes()),
+            Conversation::Group(group) => {
+                self.may_send_to(group)?;
+                group_id.extend_from_slice(group.as_bytes());
+            }
+        }
+        let record = Scheduled { user_id, content: content.to_bytes(), group_id };
         self.view.put(table::SCHEDULED, id.as_bytes().to_vec(), stored::encode(&record));
         self.set_due(Job::Scheduled, id.as_bytes(), at)?;
         Ok(id)
@@ -75,6 +86,14 @@ impl Work<'_> {
         let record = stored::decode::<Scheduled>(&row, "scheduled message").ok();
         let id = key.try_into().ok().map(MessageId::from_bytes);
         let (Some(record), Some(id)) = (record, id) else { return Ok(()) };
+        if let Ok(group) = record.group_id.as_slice().try_into().map(GroupId::from_bytes) {
+            let content = Content::from_bytes(&record.content);
+            return match self.send_to_group(&group, id, &content) {
+                Err(error @ Error::Store(_)) => Err(error),
+                // We are no member any more: nothing goes there.
+                _ => Ok(()),
+            };
+        }
         let Ok(user) = UserId::new(&record.user_id) else { return Ok(()) };
         match self.open_conversation(&user, false) {
             Ok(()) => {}

@@ -48,6 +48,35 @@ pub(super) const RECEIPTS: Table = Table(18);
 pub(super) const SCHEDULED: Table = Table(19);
 /// Devices that are being linked, by device id.
 pub(super) const LINKS: Table = Table(20);
+/// Groups: what a message needs of them, by group.
+pub(super) const GROUPS: Table = Table(21);
+/// Their rosters, cut into rows, by group and number.
+pub(super) const ROSTERS: Table = Table(22);
+/// The heads they have had, by group and the head's first half; and those by their number.
+pub(super) const HEADS: Table = Table(23);
+/// Who is a member where: user, group, account key.
+pub(super) const MEMBERS: Table = Table(24);
+/// Who is to be added where: user, group.
+pub(super) const INTENTS: Table = Table(25);
+/// Parts of what members tell of groups, by address, whole and number.
+pub(super) const PARTS: Table = Table(26);
+/// How often something was done for a device and group within the hour.
+pub(super) const ASKED: Table = Table(27);
+/// The chain that this device sends in, by group.
+pub(super) const OWN_CHAINS: Table = Table(28);
+/// Who reads what is sent to a group, by group.
+pub(super) const READERS: Table = Table(29);
+/// How far our chain has come to a device: group, address. And to whom it goes next: group,
+/// message, address.
+pub(super) const HANDED_OVER: Table = Table(30);
+/// What we have sent to groups: group, chain, number.
+pub(super) const SENT: Table = Table(31);
+/// The chains of others: address, group, chain.
+pub(super) const CHAINS: Table = Table(32);
+/// Their rows, by chain and number. Looked up, never scanned.
+pub(super) const CHAIN_ROWS: Table = Table(33);
+/// Messages whose head is not known: group, address, order.
+pub(super) const GROUP_HELD: Table = Table(34);
 
 /// The key of what belongs to a user, with something behind it.
 pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {

@@ -11,6 +11,7 @@ use rand::rngs::{ChaCha20Rng, SysRng};
 use rand_core::{Rng, TryRng};
 
 use super::contact::ContactRecord;
+use super::groups::GroupCache;
 use super::own::Own;
 use super::view::View;
 use super::{Error, EventId, Options, OutgoingId, clock, table};
@@ -34,6 +35,7 @@ pub(super) struct Cache {
     pub(super) peers: HashMap<Address, Peer>,
     pub(super) health: HashMap<Address, Option<PeerHealth>>,
     pub(super) tags: TagTable<Address>,
+    pub(super) groups: GroupCache,
     /// The tags of every session of this revision are in the table.
     pub(super) tags_complete: bool,
     /// The store may have remains to get rid of.
@@ -57,6 +59,7 @@ impl Cache {
             peers: HashMap::new(),
             health: HashMap::new(),
             tags: TagTable::new(),
+            groups: GroupCache::default(),
             tags_complete: false,
             tidy: false,
             touched: HashSet::new(),
@@ -78,6 +81,7 @@ impl Cache {
         self.touched_contacts.clear();
         self.written.clear();
         self.lost = false;
+        self.groups.forget();
     }
 
     /// Forgets what steps changed that did not come to be.
@@ -101,6 +105,7 @@ impl Cache {
         for user in self.touched_contacts.drain() {
             self.contacts.remove(&user);
         }
+        self.groups.undo();
     }
 
     /// What steps changed is in the store.
@@ -108,6 +113,7 @@ impl Cache {
         self.revision = revision;
         self.touched_contacts.clear();
         self.written.clear();
+        self.groups.keep();
         if self.peers.len() > MAX_PEERS {
             let touched = std::mem::take(&mut self.touched);
             self.peers.retain(|address, _| touched.contains(address));

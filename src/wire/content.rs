@@ -14,8 +14,9 @@ use super::fields::{
 };
 
 pub(crate) use super::generated::v1::{
-    Consent, Contact, Decision, LinkPackage, ReadMarks, Receipt, ReceiptKind, Request, RequestKind,
-    SentCopy, Sync, Typing, TypingKind, Verified, sync,
+    Consent, Contact, Decision, GroupCopy, GroupNews, GroupNote, GroupPart, LinkPackage, ReadMarks,
+    Receipt, ReceiptKind, Request, RequestKind, SentCopy, Sync, Typing, TypingKind, Verified,
+    group_note, sync,
 };
 use super::{DecodeError, MessageId, SignedDeviceList};
 
@@ -32,6 +33,7 @@ mod field {
     pub(super) const TYPING: u32 = 18;
     pub(super) const REQUEST: u32 = 19;
     pub(super) const SYNC: u32 = 20;
+    pub(super) const GROUP: u32 = 21;
     /// Of `Text`.
     pub(super) const TEXT_TEXT: u32 = 1;
 }
@@ -57,6 +59,7 @@ pub(crate) enum Kind<'a> {
     Typing(Typing),
     Request(Request),
     Sync(Sync),
+    Group(GroupNote),
     /// None that this version knows.
     Unknown,
 }
@@ -130,6 +133,13 @@ impl<'a> Content<'a> {
                 };
                 self.kind = Kind::Sync(self.merge(earlier, take_bytes(wire_type, rest)?)?);
             }
+            field::GROUP => {
+                let earlier = match &mut self.kind {
+                    Kind::Group(note) => std::mem::take(note),
+                    _ => GroupNote::default(),
+                };
+                self.kind = Kind::Group(self.merge(earlier, take_bytes(wire_type, rest)?)?);
+            }
             unknown => {
                 self.complete = false;
                 skip_field(wire_type, unknown, rest, DecodeContext::default())
@@ -183,6 +193,7 @@ impl<'a> Content<'a> {
                 Kind::Typing(typing) => message_len(field::TYPING, typing.encoded_len()),
                 Kind::Request(request) => message_len(field::REQUEST, request.encoded_len()),
                 Kind::Sync(sync) => message_len(field::SYNC, sync.encoded_len()),
+                Kind::Group(note) => message_len(field::GROUP, note.encoded_len()),
                 Kind::Unknown => 0,
             }
     }
@@ -203,6 +214,7 @@ impl<'a> Content<'a> {
             Kind::Typing(typing) => put_message(field::TYPING, typing, &mut bytes),
             Kind::Request(request) => put_message(field::REQUEST, request, &mut bytes),
             Kind::Sync(sync) => put_message(field::SYNC, sync, &mut bytes),
+            Kind::Group(note) => put_message(field::GROUP, note, &mut bytes),
             Kind::Unknown => {}
         }
         bytes
@@ -231,6 +243,23 @@ pub(crate) fn wipe(sync: &mut Sync) {
     if let Some(sync::Kind::SentCopy(copy)) = &mut sync.kind {
         copy.content.as_mut_slice().zeroize();
     }
+}
+
+/// The same, of what is said of a group.
+pub(crate) fn wipe_note(note: &mut GroupNote) {
+    if let Some(group_note::Kind::Copy(copy)) = &mut note.kind {
+        copy.content.as_mut_slice().zeroize();
+    }
+}
+
+/// The record of a group's news, as bytes.
+pub(crate) fn encode_news(news: &GroupNews) -> Vec<u8> {
+    news.encode_to_vec()
+}
+
+/// A group's news.
+pub(crate) fn decode_news(bytes: &[u8]) -> Option<GroupNews> {
+    GroupNews::decode(bytes).ok()
 }
 
 /// A signed device list in a record.
@@ -305,6 +334,15 @@ mod tests {
                 kind: Some(sync::Kind::ReadMarks(ReadMarks {
                     user_id: b"bob".to_vec(),
                     ids: vec![1; 16],
+                })),
+            })),
+            Some(Kind::Group(GroupNote {
+                group_id: vec![4; 32],
+                kind: Some(group_note::Kind::Part(GroupPart {
+                    whole: vec![5; 8],
+                    number: 0,
+                    count: 1,
+                    bytes: vec![6; 7],
                 })),
             })),
             None,

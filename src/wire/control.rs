@@ -2,8 +2,9 @@
 
 use super::generated::v1;
 use super::keys::SignedDeviceList;
-use super::sender_key::{SenderKeyAcknowledgement, SenderKeyDistribution};
-use super::{DecodeError, fixed};
+use super::roster::Ask;
+use super::sender_key::{ChainId, SenderKeyAcknowledgement, SenderKeyDistribution};
+use super::{DecodeError, fixed, required};
 
 /// A message of the session layer itself; never shown to a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,12 @@ pub enum Control {
     SenderKey(Box<SenderKeyDistribution>),
     /// The receiver's chain of a group has been saved.
     SenderKeySaved(SenderKeyAcknowledgement),
+    /// The receiver's chain of this group is not here: asks for it (SPEC.md, section 14.4).
+    SenderKeyWanted([u8; 32]),
+    /// Messages that the receiver sent to a group are missing: asks for them.
+    GroupMessagesWanted(GroupMessagesWanted),
+    /// What is known here of a group's changes, and what is not: asks for the rest.
+    GroupBehind(Box<GroupBehind>),
     /// Something that this version does not know; ignored.
     Unknown,
 }
@@ -92,6 +99,28 @@ pub struct EnvelopeName {
     pub salt: [u8; 8],
 }
 
+/// Messages of a chain that somebody lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMessagesWanted {
+    /// The group.
+    pub group_id: [u8; 32],
+    /// The chain, of the receiver's device.
+    pub chain_id: ChainId,
+    /// Their numbers, at most [`MAX_CONTROL_ITEMS`].
+    pub iterations: Vec<u32>,
+}
+
+/// What somebody has of a group's changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupBehind {
+    /// The group.
+    pub group_id: [u8; 32],
+    /// What is known, and what is wanted.
+    pub ask: Ask,
+    /// The first half of a head that is not known.
+    pub head: Option<[u8; 16]>,
+}
+
 /// Which device lists someone knows (SPEC.md, section 3.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListVersions {
@@ -141,6 +170,15 @@ impl Control {
             Some(v1::control::Kind::SenderKeySaved(saved)) => {
                 Ok(Self::SenderKeySaved(SenderKeyAcknowledgement::from_raw(&saved)?))
             }
+            Some(v1::control::Kind::SenderKeyWanted(v1::SenderKeyWanted { group_id })) => {
+                Ok(Self::SenderKeyWanted(fixed(&group_id, WHAT)?))
+            }
+            Some(v1::control::Kind::GroupMessagesWanted(wanted)) => {
+                Ok(Self::GroupMessagesWanted(GroupMessagesWanted::from_raw(wanted)?))
+            }
+            Some(v1::control::Kind::GroupBehind(behind)) => {
+                Ok(Self::GroupBehind(Box::new(GroupBehind::from_raw(behind)?)))
+            }
         }
     }
 
@@ -166,8 +204,52 @@ impl Control {
             Self::Sign => v1::control::Kind::Sign(v1::Sign {}),
             Self::SenderKey(key) => v1::control::Kind::SenderKey(key.to_raw()),
             Self::SenderKeySaved(saved) => v1::control::Kind::SenderKeySaved(saved.into_raw()),
+            Self::SenderKeyWanted(group_id) => {
+                let group_id = group_id.to_vec();
+                v1::control::Kind::SenderKeyWanted(v1::SenderKeyWanted { group_id })
+            }
+            Self::GroupMessagesWanted(wanted) => {
+                v1::control::Kind::GroupMessagesWanted(wanted.into_raw())
+            }
+            Self::GroupBehind(behind) => v1::control::Kind::GroupBehind(behind.into_raw()),
         };
         v1::Control { kind: Some(kind) }
+    }
+}
+
+impl GroupMessagesWanted {
+    fn from_raw(raw: v1::GroupMessagesWanted) -> Result<Self, DecodeError> {
+        const WHAT: &str = "wanted messages";
+        let v1::GroupMessagesWanted { group_id, chain_id, iterations } = raw;
+        if iterations.len() > MAX_CONTROL_ITEMS {
+            return Err(DecodeError::Malformed(WHAT));
+        }
+        let chain_id = ChainId::from_bytes(fixed(&chain_id, WHAT)?);
+        Ok(Self { group_id: fixed(&group_id, WHAT)?, chain_id, iterations })
+    }
+
+    fn into_raw(self) -> v1::GroupMessagesWanted {
+        let Self { group_id, chain_id, iterations } = self;
+        let (group_id, chain_id) = (group_id.to_vec(), chain_id.as_bytes().to_vec());
+        v1::GroupMessagesWanted { group_id, chain_id, iterations }
+    }
+}
+
+impl GroupBehind {
+    fn from_raw(raw: v1::GroupBehind) -> Result<Self, DecodeError> {
+        const WHAT: &str = "group ask";
+        let v1::GroupBehind { group_id, ask, head } = raw;
+        Ok(Self {
+            group_id: fixed(&group_id, WHAT)?,
+            ask: Ask::from_raw(&required(ask, WHAT)?)?,
+            head: if head.is_empty() { None } else { Some(fixed(&head, WHAT)?) },
+        })
+    }
+
+    fn into_raw(self) -> v1::GroupBehind {
+        let Self { group_id, ask, head } = self;
+        let head = head.map(|head| head.to_vec()).unwrap_or_default();
+        v1::GroupBehind { group_id: group_id.to_vec(), ask: Some(ask.to_raw()), head }
     }
 }
 

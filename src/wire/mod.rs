@@ -45,7 +45,10 @@ mod generated {
     }
 }
 
-pub use control::{Control, EnvelopeName, ListVersions, MAX_CONTROL_ITEMS, NotOpened, NumberRange};
+pub use control::{
+    Control, EnvelopeName, GroupBehind, GroupMessagesWanted, ListVersions, MAX_CONTROL_ITEMS,
+    NotOpened, NumberRange,
+};
 pub use directory::Stock;
 pub(crate) use directory::{Publication, encode_bundle, encode_device_bundle};
 pub(crate) use envelope::Initiator;

@@ -317,6 +317,18 @@ impl Update {
         .encode_to_vec()
     }
 
+    /// Puts what another one says behind it.
+    pub(crate) fn append(&mut self, other: Self) {
+        let Self { changes, lists, roster } = other;
+        self.changes.extend(changes);
+        for list in lists {
+            if !self.lists.contains(&list) {
+                self.lists.push(list);
+            }
+        }
+        self.roster = roster.or(self.roster.take());
+    }
+
     /// The changes, as they were signed.
     pub fn changes(&self) -> impl Iterator<Item = &SignedChange> {
         self.changes.iter()
@@ -375,27 +387,34 @@ impl Ask {
     ///
     /// [`DecodeError`] if it is too long or no such thing.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::from_raw(&decode(bytes, MAX_UPDATE_LEN, "group ask")?)
+    }
+
+    pub(super) fn from_raw(raw: &v1::GroupAsk) -> Result<Self, DecodeError> {
         const WHAT: &str = "group ask";
-        let v1::GroupAsk { seal, tips, wanted } = decode(bytes, MAX_UPDATE_LEN, WHAT)?;
+        let v1::GroupAsk { seal, tips, wanted } = raw;
         if tips.len() > MAX_ASK_ITEMS || wanted.len() > MAX_ASK_ITEMS {
             return Err(DecodeError::Malformed(WHAT));
         }
         Ok(Self {
-            seal: fixed(&seal, WHAT)?,
-            tips: hashes(&tips, WHAT)?,
-            wanted: hashes(&wanted, WHAT)?,
+            seal: fixed(seal, WHAT)?,
+            tips: hashes(tips, WHAT)?,
+            wanted: hashes(wanted, WHAT)?,
         })
     }
 
     /// The bytes to send.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        self.to_raw().encode_to_vec()
+    }
+
+    pub(super) fn to_raw(&self) -> v1::GroupAsk {
         v1::GroupAsk {
             seal: self.seal.to_vec(),
             tips: self.tips.iter().map(|tip| tip.to_vec()).collect(),
             wanted: self.wanted.iter().map(|hash| hash.to_vec()).collect(),
         }
-        .encode_to_vec()
     }
 }
 

@@ -5,6 +5,7 @@ mod clocks;
 mod conversation;
 mod crash;
 mod devices;
+mod groups;
 mod people;
 mod repair;
 mod world;

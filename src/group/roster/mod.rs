@@ -18,6 +18,7 @@
 mod bits;
 mod change;
 mod draft;
+mod duties;
 mod epoch;
 mod error;
 mod event;

@@ -478,6 +478,15 @@ impl ReceivingChain {
         self.replaced
     }
 
+    /// The number that a message of this chain says it has, also if it cannot be opened any
+    /// more: by it, it can be asked for.
+    #[must_use]
+    pub fn claimed_iteration(&self, message: &GroupMessage) -> Option<u32> {
+        let head = MessageHead::from_bytes(&message.head);
+        let Header { iteration, .. } = unmask(self.header_key(), &head);
+        (self.header_key().tag(iteration) == head.tag).then_some(iteration)
+    }
+
     /// Whether this is a message of this chain, whatever becomes of it.
     #[must_use]
     pub fn recognises(&self, message: &GroupMessage) -> bool {

@@ -152,7 +152,7 @@ pub struct LogEntry {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Errand {
-    #[prost(oneof = "errand::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "errand::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<errand::Kind>,
 }
 /// Nested message and enum types in `Errand`.
@@ -170,7 +170,21 @@ pub mod errand {
         /// A user id.
         #[prost(bytes, tag = "3")]
         Fetch(::prost::alloc::vec::Vec<u8>),
+        #[prost(message, tag = "4")]
+        Group(super::GroupDelivery),
     }
+}
+/// A message to a group: whoever reads it when it is handed out.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupDelivery {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub envelope: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(::zeroize::ZeroizeOnDrop)]
 #[derive(::zeroize::Zeroize)]
@@ -195,7 +209,10 @@ pub struct Delivery {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Event {
-    #[prost(oneof = "event::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(
+        oneof = "event::Kind",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+    )]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
@@ -230,6 +247,10 @@ pub mod event {
         NoBackup(bool),
         #[prost(message, tag = "12")]
         Typing(super::TypingNotice),
+        #[prost(message, tag = "13")]
+        Invited(super::Invitation),
+        #[prost(message, tag = "14")]
+        Group(super::GroupHappening),
     }
 }
 #[derive(::zeroize::ZeroizeOnDrop)]
@@ -249,6 +270,48 @@ pub struct Arrival {
     /// An encoded `subrosa.v1.Content`.
     #[prost(bytes = "vec", tag = "5")]
     pub content: ::prost::alloc::vec::Vec<u8>,
+    /// The group that it was said in; then there is no `conversation`.
+    #[prost(bytes = "vec", tag = "6")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Invitation {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+}
+/// What happened in a group.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupHappening {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    /// Who did it; empty: nobody.
+    #[prost(bytes = "vec", tag = "2")]
+    pub by: ::prost::alloc::vec::Vec<u8>,
+    /// 0 added, 1 removed, 2 role, 3 title, 4 picture, 5 timer, 6 left, 7 two seals, 8 void,
+    /// 9 two keys, 10 not added, 11 stopped.
+    #[prost(uint32, tag = "3")]
+    pub kind: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// 1 owner, 2 admin, 3 ordinary.
+    #[prost(uint32, tag = "5")]
+    pub role: u32,
+    #[prost(string, tag = "6")]
+    pub title: ::prost::alloc::string::String,
+    /// A picture, or a seal.
+    #[prost(bytes = "vec", tag = "7")]
+    pub bytes: ::prost::alloc::vec::Vec<u8>,
+    /// The seal that is followed.
+    #[prost(bytes = "vec", tag = "8")]
+    pub followed: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "9")]
+    pub timer: u32,
 }
 #[derive(::zeroize::Zeroize)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -261,6 +324,9 @@ pub struct StatusChange {
     /// 0 sent, 1 delivered, 2 read, 3 held, 4 no such user, 5 refused, 6 expired.
     #[prost(uint32, tag = "3")]
     pub status: u32,
+    /// The group that it was sent to; then `conversation` is who it is about.
+    #[prost(bytes = "vec", tag = "4")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(::zeroize::Zeroize)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -415,6 +481,9 @@ pub struct Scheduled {
     /// An encoded `subrosa.v1.Content`.
     #[prost(bytes = "vec", tag = "2")]
     pub content: ::prost::alloc::vec::Vec<u8>,
+    /// The group that it is for; then there is no `user_id`.
+    #[prost(bytes = "vec", tag = "3")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
 }
 /// A device that is being linked, by its code.
 #[derive(::zeroize::ZeroizeOnDrop)]
@@ -441,6 +510,20 @@ pub struct Backup {
     pub device_id: u32,
     #[prost(message, repeated, tag = "3")]
     pub contacts: ::prost::alloc::vec::Vec<BackedUpContact>,
+    #[prost(message, repeated, tag = "4")]
+    pub groups: ::prost::alloc::vec::Vec<BackedUpGroup>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct BackedUpGroup {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub known: ::core::option::Option<KnownGroup>,
+    /// An encoded `subrosa.stored.roster.v1.Roster`.
+    #[prost(bytes = "vec", tag = "3")]
+    pub roster: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(::zeroize::Zeroize)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -451,4 +534,133 @@ pub struct BackedUpContact {
     /// Consent, both lists, verification, equivocation; the rest is empty.
     #[prost(message, optional, tag = "2")]
     pub contact: ::core::option::Option<Contact>,
+}
+/// A group, but for its roster: what a message needs.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct KnownGroup {
+    /// 0 left, 1 asked, 2 accepted, 3 blocked.
+    #[prost(uint32, tag = "1")]
+    pub consent: u32,
+    #[prost(uint64, tag = "2")]
+    pub consent_at: u64,
+    /// The user who has invited us; empty if nobody has.
+    #[prost(bytes = "vec", tag = "3")]
+    pub invited_by: ::prost::alloc::vec::Vec<u8>,
+    /// The head of the state that it is in, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// How many heads there have been here.
+    #[prost(uint32, tag = "5")]
+    pub heads: u32,
+    /// We are a member.
+    #[prost(bool, tag = "6")]
+    pub member: bool,
+    /// It has stopped.
+    #[prost(bool, tag = "7")]
+    pub stopped: bool,
+    /// When we left it; 0: we have not.
+    #[prost(uint64, tag = "8")]
+    pub left_at: u64,
+}
+/// A head of a group's, by its first half.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupHead {
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// Its place among all that there have been here.
+    #[prost(uint32, tag = "2")]
+    pub number: u32,
+    /// When another took its place; 0 if none has.
+    #[prost(uint64, tag = "3")]
+    pub left_at: u64,
+    /// An encoded `subrosa.v1.GroupAsk`: its seal and tips.
+    #[prost(bytes = "vec", tag = "4")]
+    pub state: ::prost::alloc::vec::Vec<u8>,
+}
+/// The chain that this device sends in to a group.
+#[derive(::zeroize::ZeroizeOnDrop)]
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct OwnChain {
+    /// An encoded `subrosa.stored.sender_key.v1.SendingChain`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub chain: ::prost::alloc::vec::Vec<u8>,
+    /// Another is to take its place before the next message.
+    #[prost(bool, tag = "2")]
+    pub rotate: bool,
+}
+/// Who gets what is sent to a group.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Readers {
+    #[prost(message, repeated, tag = "1")]
+    pub readers: ::prost::alloc::vec::Vec<Reader>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Reader {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(fixed32, repeated, tag = "2")]
+    pub devices: ::prost::alloc::vec::Vec<u32>,
+}
+/// How far a chain has come to a device.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct HandedOver {
+    /// An encoded `subrosa.stored.sender_key.v1.Handover`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub handover: ::prost::alloc::vec::Vec<u8>,
+    /// Up to which message of the chain it has counted.
+    #[prost(uint32, tag = "2")]
+    pub counted: u32,
+    /// With which message of the chain it goes there again.
+    #[prost(uint32, tag = "3")]
+    pub next: u32,
+}
+/// A message to a group, for who may ask for it.
+#[derive(::zeroize::ZeroizeOnDrop)]
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SentToGroup {
+    #[prost(bytes = "vec", tag = "1")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+    /// An encoded `subrosa.v1.Content`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub sent_at: u64,
+    /// How many heads there had been here: only who was a member then may have it.
+    #[prost(uint32, tag = "4")]
+    pub heads: u32,
+}
+/// Messages of a chain that are missing, and are asked for.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct AskedChain {
+    #[prost(uint64, tag = "1")]
+    pub ask_at: u64,
+    #[prost(uint32, tag = "2")]
+    pub times: u32,
+}
+/// How often something was asked or answered within the hour.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct AskedOften {
+    #[prost(uint64, tag = "1")]
+    pub since: u64,
+    #[prost(uint32, tag = "2")]
+    pub times: u32,
 }

@@ -136,7 +136,7 @@ pub struct Content {
     /// The message that this one answers: 16 bytes, or empty.
     #[prost(bytes = "vec", tag = "4")]
     pub reply_to: ::prost::alloc::vec::Vec<u8>,
-    #[prost(oneof = "content::Kind", tags = "16, 17, 18, 19, 20")]
+    #[prost(oneof = "content::Kind", tags = "16, 17, 18, 19, 20, 21")]
     pub kind: ::core::option::Option<content::Kind>,
 }
 /// Nested message and enum types in `Content`.
@@ -154,6 +154,8 @@ pub mod content {
         Request(super::Request),
         #[prost(message, tag = "20")]
         Sync(super::Sync),
+        #[prost(message, tag = "21")]
+        Group(super::GroupNote),
     }
 }
 /// What someone wrote.
@@ -266,6 +268,80 @@ pub struct LinkPackage {
     pub account_list: ::core::option::Option<SignedDeviceList>,
     #[prost(message, repeated, tag = "2")]
     pub contacts: ::prost::alloc::vec::Vec<Contact>,
+}
+/// What members tell each other of a group (SPEC.md, section 13.10).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupNote {
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "group_note::Kind", tags = "2, 3")]
+    pub kind: ::core::option::Option<group_note::Kind>,
+}
+/// Nested message and enum types in `GroupNote`.
+pub mod group_note {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Kind {
+        #[prost(message, tag = "2")]
+        Part(super::GroupPart),
+        #[prost(message, tag = "3")]
+        Copy(super::GroupCopy),
+    }
+}
+/// Changes of a group, or as much of them as one message holds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupPart {
+    /// The same in all parts of one whole: 8 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub whole: ::prost::alloc::vec::Vec<u8>,
+    /// Which part this is, from 0.
+    #[prost(uint32, tag = "2")]
+    pub number: u32,
+    /// How many there are: at least 1.
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+    /// Of an encoded `GroupNews`.
+    #[prost(bytes = "vec", tag = "4")]
+    pub bytes: ::prost::alloc::vec::Vec<u8>,
+}
+/// What a member may lack.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupNews {
+    /// An encoded `GroupWelcome`; empty if there is none.
+    #[prost(bytes = "vec", tag = "1")]
+    pub welcome: ::prost::alloc::vec::Vec<u8>,
+    /// An encoded `GroupUpdate`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub update: ::prost::alloc::vec::Vec<u8>,
+    /// What a head stands for that the receiver has asked about: an encoded `GroupAsk` with
+    /// a seal and tips; empty if it has not.
+    #[prost(bytes = "vec", tag = "3")]
+    pub state: ::prost::alloc::vec::Vec<u8>,
+    /// Only from a device of the own account: what was decided about the group, and when.
+    #[prost(enumeration = "Consent", tag = "4")]
+    pub consent: i32,
+    #[prost(uint64, tag = "5")]
+    pub consent_at: u64,
+}
+/// A message to a group, for a device that could not read it there.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupCopy {
+    /// The sender's chain that it was sent in, 8 bytes, and its number there.
+    #[prost(bytes = "vec", tag = "1")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub iteration: u32,
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+    /// An encoded `Content`, as it was sent.
+    #[prost(bytes = "vec", tag = "4")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
 }
 /// What is known of someone.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -462,267 +538,6 @@ impl Stock {
         }
     }
 }
-/// A message to a group: the same bytes for everyone (SPEC.md, section 14.3).
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GroupMessage {
-    /// Tag (8 bytes), salt (8 bytes), masked header (20 bytes).
-    #[prost(bytes = "vec", tag = "1")]
-    pub head: ::prost::alloc::vec::Vec<u8>,
-    /// ChaCha20-Poly1305: the padded payload and 16 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub sealed: ::prost::alloc::vec::Vec<u8>,
-    /// Ed25519, 64 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub signature: ::prost::alloc::vec::Vec<u8>,
-}
-/// What a member's device hands to another: its chain as it stands now. Secret.
-#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct SenderKeyDistribution {
-    /// 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub group_id: ::prost::alloc::vec::Vec<u8>,
-    /// Random, 8 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub chain_id: ::prost::alloc::vec::Vec<u8>,
-    /// Of message number `iteration`, 32 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub chain_key: ::prost::alloc::vec::Vec<u8>,
-    /// 32 bytes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub header_seed: ::prost::alloc::vec::Vec<u8>,
-    /// Ed25519 public key, 32 bytes.
-    #[prost(bytes = "vec", tag = "5")]
-    pub verifying_key: ::prost::alloc::vec::Vec<u8>,
-    /// The number of the next message.
-    #[prost(uint32, tag = "6")]
-    pub iteration: u32,
-    /// The chain that this one replaces; empty if there was none.
-    #[prost(bytes = "vec", tag = "7")]
-    pub replaced_chain_id: ::prost::alloc::vec::Vec<u8>,
-    /// How many messages were sent in that one.
-    #[prost(uint32, tag = "8")]
-    pub replaced_length: u32,
-}
-/// The answer to that: the chain has been saved.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SenderKeyAcknowledgement {
-    #[prost(bytes = "vec", tag = "1")]
-    pub group_id: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    pub chain_id: ::prost::alloc::vec::Vec<u8>,
-}
-/// All that a transport sees.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Envelope {
-    #[prost(oneof = "envelope::Kind", tags = "1, 2, 3, 4")]
-    pub kind: ::core::option::Option<envelope::Kind>,
-}
-/// Nested message and enum types in `Envelope`.
-pub mod envelope {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum Kind {
-        /// A ratchet message of a session that the receiver has.
-        #[prost(message, tag = "1")]
-        Message(super::Message),
-        /// A ratchet message with the handshake that the receiver may not have yet.
-        #[prost(message, tag = "2")]
-        FirstMessage(super::FirstMessage),
-        /// What links a device, before there are sessions.
-        #[prost(message, tag = "3")]
-        Link(super::Link),
-        /// A message of a group that the receiver is in.
-        #[prost(message, tag = "4")]
-        GroupMessage(super::GroupMessage),
-    }
-}
-/// One of the two messages of linking (SPEC.md, section 12).
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Link {
-    /// XChaCha20-Poly1305: nonce (24 bytes), the padded `LinkOffer` or `LinkReply`, 16 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub sealed: ::prost::alloc::vec::Vec<u8>,
-}
-/// What the primary device says to one that wants to be linked.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct LinkOffer {
-    /// The account's newest list: without the device at first, then with it.
-    #[prost(message, optional, tag = "1")]
-    pub device_list: ::core::option::Option<SignedDeviceList>,
-    /// The primary device's id: where the reply goes.
-    #[prost(fixed32, tag = "2")]
-    pub primary: u32,
-}
-/// What the device says to that.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct LinkReply {
-    #[prost(message, optional, tag = "1")]
-    pub entry: ::core::option::Option<DeviceEntry>,
-}
-/// A ratchet message (SPEC.md, section 6.3).
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Message {
-    /// Tag (8 bytes), salt (8 bytes), masked header (44 bytes).
-    #[prost(bytes = "vec", tag = "1")]
-    pub head: ::prost::alloc::vec::Vec<u8>,
-    /// ChaCha20-Poly1305: the padded payload and 16 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub sealed: ::prost::alloc::vec::Vec<u8>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FirstMessage {
-    #[prost(message, optional, tag = "1")]
-    pub handshake: ::core::option::Option<Handshake>,
-    #[prost(message, optional, tag = "2")]
-    pub message: ::core::option::Option<Message>,
-}
-/// The initiator's half of the key agreement (SPEC.md, section 5).
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Handshake {
-    /// `E`: X25519 public key, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub ephemeral: ::prost::alloc::vec::Vec<u8>,
-    /// `c1`: the sealed prekey ids, 32 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub prekey_ids: ::prost::alloc::vec::Vec<u8>,
-    /// `ct`: ML-KEM-768 ciphertext, 1,088 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub kem_ciphertext: ::prost::alloc::vec::Vec<u8>,
-    /// `c2`: the sealed, padded `Initiator`.
-    #[prost(bytes = "vec", tag = "4")]
-    pub initiator: ::prost::alloc::vec::Vec<u8>,
-}
-/// What `c2` seals.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Initiator {
-    #[prost(message, optional, tag = "1")]
-    pub device_list: ::core::option::Option<SignedDeviceList>,
-    /// Which of the listed devices this is.
-    #[prost(fixed32, tag = "2")]
-    pub device_id: u32,
-    /// Decides between several sessions of two devices (SPEC.md, section 5.6).
-    #[prost(uint64, tag = "3")]
-    pub generation: u64,
-}
-/// What a ratchet message seals, before padding (SPEC.md, section 7).
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Payload {
-    /// The message id (16 bytes) and the content; empty with `control`.
-    #[prost(bytes = "vec", tag = "1")]
-    pub body: ::prost::alloc::vec::Vec<u8>,
-    /// Counts the numbered messages from this device to that one, from 1; 0: not numbered.
-    #[prost(uint64, tag = "2")]
-    pub seq: u64,
-    /// The newest numbered message that the sender had sent before this one; 0: none.
-    #[prost(uint64, tag = "3")]
-    pub last_seq: u64,
-    /// The first 4 bytes of its message id, little-endian.
-    #[prost(fixed32, tag = "4")]
-    pub last_id: u32,
-    /// The highest numbered message that the sender has from the receiver; 0: none.
-    #[prost(uint64, tag = "5")]
-    pub seen_seq: u64,
-    /// The first 4 bytes of its message id, little-endian.
-    #[prost(fixed32, tag = "6")]
-    pub seen_id: u32,
-    /// Which device lists the sender goes by (SPEC.md, section 3.4), little-endian.
-    #[prost(fixed64, tag = "7")]
-    pub view: u64,
-    /// Something that the session layer itself has to say.
-    #[prost(message, optional, tag = "8")]
-    pub control: ::core::option::Option<Control>,
-    /// Epoch (1 byte), index of the first shard (1 byte), shards of 32 bytes each
-    /// (SPEC.md, section 6.6). Not counted in the size class.
-    #[prost(bytes = "vec", tag = "9")]
-    pub shards: ::prost::alloc::vec::Vec<u8>,
-}
-/// What two session layers say to each other.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Control {
-    #[prost(oneof = "control::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
-    pub kind: ::core::option::Option<control::Kind>,
-}
-/// Nested message and enum types in `Control`.
-pub mod control {
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Kind {
-        /// The highest generation known with the receiver's device.
-        #[prost(uint64, tag = "1")]
-        HighestGeneration(u64),
-        /// Sent when a `view` was not the expected one.
-        #[prost(message, tag = "2")]
-        Lists(super::ListVersions),
-        /// Send what had these numbers again.
-        #[prost(message, tag = "3")]
-        Ask(super::NumberRanges),
-        /// What had these numbers cannot be sent again.
-        #[prost(message, tag = "4")]
-        Unavailable(super::NumberRanges),
-        /// These envelopes of the receiver's did not open.
-        #[prost(message, tag = "5")]
-        NotOpened(super::NotOpened),
-        /// Say anything: it brings a new ratchet key.
-        #[prost(message, tag = "6")]
-        SignOfLife(super::SignOfLife),
-        /// The answer to that.
-        #[prost(message, tag = "7")]
-        Sign(super::Sign),
-        /// The key to the sender's messages in a group.
-        #[prost(message, tag = "8")]
-        SenderKey(super::SenderKeyDistribution),
-        /// The receiver's key has been saved.
-        #[prost(message, tag = "9")]
-        SenderKeySaved(super::SenderKeyAcknowledgement),
-    }
-}
-/// At most 100 ranges.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct NumberRanges {
-    #[prost(message, repeated, tag = "1")]
-    pub ranges: ::prost::alloc::vec::Vec<NumberRange>,
-}
-/// Numbers (`Payload.seq`), from the first to the last, both included.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct NumberRange {
-    /// At least 1.
-    #[prost(uint64, tag = "1")]
-    pub first: u64,
-    /// At least `first`.
-    #[prost(uint64, tag = "2")]
-    pub last: u64,
-}
-/// At most 100 envelopes in all.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct NotOpened {
-    /// Messages of a session: tag and salt of each, 16 bytes, one after the other.
-    #[prost(bytes = "vec", tag = "1")]
-    pub names: ::prost::alloc::vec::Vec<u8>,
-    /// First messages: `E` of each, 32 bytes, one after the other.
-    #[prost(bytes = "vec", tag = "2")]
-    pub ephemerals: ::prost::alloc::vec::Vec<u8>,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SignOfLife {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Sign {}
-/// Which device lists the sender of this knows, and what the other side lacks.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListVersions {
-    #[prost(uint64, tag = "1")]
-    pub own_version: u64,
-    /// 32 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub own_hash: ::prost::alloc::vec::Vec<u8>,
-    #[prost(uint64, tag = "3")]
-    pub their_version: u64,
-    /// 32 bytes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub their_hash: ::prost::alloc::vec::Vec<u8>,
-    /// The sender's own newest list, if the receiver may be behind.
-    #[prost(message, optional, tag = "5")]
-    pub own_list: ::core::option::Option<SignedDeviceList>,
-}
 /// A member is a user under an account key: the same user under another key is another.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GroupMember {
@@ -910,4 +725,301 @@ impl GroupRole {
             _ => None,
         }
     }
+}
+/// A message to a group: the same bytes for everyone (SPEC.md, section 14.3).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupMessage {
+    /// Tag (8 bytes), salt (8 bytes), masked header (20 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// ChaCha20-Poly1305: the padded payload and 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sealed: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519, 64 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// What a member's device hands to another: its chain as it stands now. Secret.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SenderKeyDistribution {
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    /// Random, 8 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// Of message number `iteration`, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub chain_key: ::prost::alloc::vec::Vec<u8>,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub header_seed: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519 public key, 32 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub verifying_key: ::prost::alloc::vec::Vec<u8>,
+    /// The number of the next message.
+    #[prost(uint32, tag = "6")]
+    pub iteration: u32,
+    /// The chain that this one replaces; empty if there was none.
+    #[prost(bytes = "vec", tag = "7")]
+    pub replaced_chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// How many messages were sent in that one.
+    #[prost(uint32, tag = "8")]
+    pub replaced_length: u32,
+}
+/// The answer to that: the chain has been saved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SenderKeyAcknowledgement {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+}
+/// All that a transport sees.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Envelope {
+    #[prost(oneof = "envelope::Kind", tags = "1, 2, 3, 4")]
+    pub kind: ::core::option::Option<envelope::Kind>,
+}
+/// Nested message and enum types in `Envelope`.
+pub mod envelope {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        /// A ratchet message of a session that the receiver has.
+        #[prost(message, tag = "1")]
+        Message(super::Message),
+        /// A ratchet message with the handshake that the receiver may not have yet.
+        #[prost(message, tag = "2")]
+        FirstMessage(super::FirstMessage),
+        /// What links a device, before there are sessions.
+        #[prost(message, tag = "3")]
+        Link(super::Link),
+        /// A message of a group that the receiver is in.
+        #[prost(message, tag = "4")]
+        GroupMessage(super::GroupMessage),
+    }
+}
+/// One of the two messages of linking (SPEC.md, section 12).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Link {
+    /// XChaCha20-Poly1305: nonce (24 bytes), the padded `LinkOffer` or `LinkReply`, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub sealed: ::prost::alloc::vec::Vec<u8>,
+}
+/// What the primary device says to one that wants to be linked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinkOffer {
+    /// The account's newest list: without the device at first, then with it.
+    #[prost(message, optional, tag = "1")]
+    pub device_list: ::core::option::Option<SignedDeviceList>,
+    /// The primary device's id: where the reply goes.
+    #[prost(fixed32, tag = "2")]
+    pub primary: u32,
+}
+/// What the device says to that.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinkReply {
+    #[prost(message, optional, tag = "1")]
+    pub entry: ::core::option::Option<DeviceEntry>,
+}
+/// A ratchet message (SPEC.md, section 6.3).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Message {
+    /// Tag (8 bytes), salt (8 bytes), masked header (44 bytes).
+    #[prost(bytes = "vec", tag = "1")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+    /// ChaCha20-Poly1305: the padded payload and 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sealed: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FirstMessage {
+    #[prost(message, optional, tag = "1")]
+    pub handshake: ::core::option::Option<Handshake>,
+    #[prost(message, optional, tag = "2")]
+    pub message: ::core::option::Option<Message>,
+}
+/// The initiator's half of the key agreement (SPEC.md, section 5).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Handshake {
+    /// `E`: X25519 public key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub ephemeral: ::prost::alloc::vec::Vec<u8>,
+    /// `c1`: the sealed prekey ids, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub prekey_ids: ::prost::alloc::vec::Vec<u8>,
+    /// `ct`: ML-KEM-768 ciphertext, 1,088 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub kem_ciphertext: ::prost::alloc::vec::Vec<u8>,
+    /// `c2`: the sealed, padded `Initiator`.
+    #[prost(bytes = "vec", tag = "4")]
+    pub initiator: ::prost::alloc::vec::Vec<u8>,
+}
+/// What `c2` seals.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Initiator {
+    #[prost(message, optional, tag = "1")]
+    pub device_list: ::core::option::Option<SignedDeviceList>,
+    /// Which of the listed devices this is.
+    #[prost(fixed32, tag = "2")]
+    pub device_id: u32,
+    /// Decides between several sessions of two devices (SPEC.md, section 5.6).
+    #[prost(uint64, tag = "3")]
+    pub generation: u64,
+}
+/// What a ratchet message seals, before padding (SPEC.md, section 7).
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Payload {
+    /// The message id (16 bytes) and the content; empty with `control`.
+    #[prost(bytes = "vec", tag = "1")]
+    pub body: ::prost::alloc::vec::Vec<u8>,
+    /// Counts the numbered messages from this device to that one, from 1; 0: not numbered.
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+    /// The newest numbered message that the sender had sent before this one; 0: none.
+    #[prost(uint64, tag = "3")]
+    pub last_seq: u64,
+    /// The first 4 bytes of its message id, little-endian.
+    #[prost(fixed32, tag = "4")]
+    pub last_id: u32,
+    /// The highest numbered message that the sender has from the receiver; 0: none.
+    #[prost(uint64, tag = "5")]
+    pub seen_seq: u64,
+    /// The first 4 bytes of its message id, little-endian.
+    #[prost(fixed32, tag = "6")]
+    pub seen_id: u32,
+    /// Which device lists the sender goes by (SPEC.md, section 3.4), little-endian.
+    #[prost(fixed64, tag = "7")]
+    pub view: u64,
+    /// Something that the session layer itself has to say.
+    #[prost(message, optional, tag = "8")]
+    pub control: ::core::option::Option<Control>,
+    /// Epoch (1 byte), index of the first shard (1 byte), shards of 32 bytes each
+    /// (SPEC.md, section 6.6). Not counted in the size class.
+    #[prost(bytes = "vec", tag = "9")]
+    pub shards: ::prost::alloc::vec::Vec<u8>,
+}
+/// What two session layers say to each other.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Control {
+    #[prost(oneof = "control::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    pub kind: ::core::option::Option<control::Kind>,
+}
+/// Nested message and enum types in `Control`.
+pub mod control {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Kind {
+        /// The highest generation known with the receiver's device.
+        #[prost(uint64, tag = "1")]
+        HighestGeneration(u64),
+        /// Sent when a `view` was not the expected one.
+        #[prost(message, tag = "2")]
+        Lists(super::ListVersions),
+        /// Send what had these numbers again.
+        #[prost(message, tag = "3")]
+        Ask(super::NumberRanges),
+        /// What had these numbers cannot be sent again.
+        #[prost(message, tag = "4")]
+        Unavailable(super::NumberRanges),
+        /// These envelopes of the receiver's did not open.
+        #[prost(message, tag = "5")]
+        NotOpened(super::NotOpened),
+        /// Say anything: it brings a new ratchet key.
+        #[prost(message, tag = "6")]
+        SignOfLife(super::SignOfLife),
+        /// The answer to that.
+        #[prost(message, tag = "7")]
+        Sign(super::Sign),
+        /// The key to the sender's messages in a group.
+        #[prost(message, tag = "8")]
+        SenderKey(super::SenderKeyDistribution),
+        /// The receiver's key has been saved.
+        #[prost(message, tag = "9")]
+        SenderKeySaved(super::SenderKeyAcknowledgement),
+        /// The sender of this lacks the receiver's chain of a group.
+        #[prost(message, tag = "10")]
+        SenderKeyWanted(super::SenderKeyWanted),
+        /// The sender of this lacks messages that the receiver sent to a group.
+        #[prost(message, tag = "11")]
+        GroupMessagesWanted(super::GroupMessagesWanted),
+        /// What the sender of this has of a group's changes, and what it lacks.
+        #[prost(message, tag = "12")]
+        GroupBehind(super::GroupBehind),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SenderKeyWanted {
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupMessagesWanted {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    /// 8 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// Numbers of that chain, at most 100.
+    #[prost(uint32, repeated, tag = "3")]
+    pub iterations: ::prost::alloc::vec::Vec<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupBehind {
+    #[prost(bytes = "vec", tag = "1")]
+    pub group_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub ask: ::core::option::Option<GroupAsk>,
+    /// The first half of a head that the sender of this does not know, 16 bytes; or empty.
+    #[prost(bytes = "vec", tag = "3")]
+    pub head: ::prost::alloc::vec::Vec<u8>,
+}
+/// At most 100 ranges.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NumberRanges {
+    #[prost(message, repeated, tag = "1")]
+    pub ranges: ::prost::alloc::vec::Vec<NumberRange>,
+}
+/// Numbers (`Payload.seq`), from the first to the last, both included.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NumberRange {
+    /// At least 1.
+    #[prost(uint64, tag = "1")]
+    pub first: u64,
+    /// At least `first`.
+    #[prost(uint64, tag = "2")]
+    pub last: u64,
+}
+/// At most 100 envelopes in all.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotOpened {
+    /// Messages of a session: tag and salt of each, 16 bytes, one after the other.
+    #[prost(bytes = "vec", tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<u8>,
+    /// First messages: `E` of each, 32 bytes, one after the other.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ephemerals: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignOfLife {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Sign {}
+/// Which device lists the sender of this knows, and what the other side lacks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListVersions {
+    #[prost(uint64, tag = "1")]
+    pub own_version: u64,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub own_hash: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub their_version: u64,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub their_hash: ::prost::alloc::vec::Vec<u8>,
+    /// The sender's own newest list, if the receiver may be behind.
+    #[prost(message, optional, tag = "5")]
+    pub own_list: ::core::option::Option<SignedDeviceList>,
 }

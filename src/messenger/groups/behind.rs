@@ -1,0 +1,216 @@
+//! Who lacks what of a group's changes: asked, and answered, within bounds.
+
+use std::time::Duration;
+
+use super::super::errand::Urgency;
+use super::super::work::Work;
+use super::super::{Error, table};
+use crate::address::Address;
+use crate::content::{Consent as Decided, GroupNews};
+use crate::group::{Action, Answer, GroupId, Member, Role};
+use crate::session::Numbers;
+use crate::timestamp::Timestamp;
+use crate::wire::stored::{self, messenger::AskedOften};
+use crate::wire::{Control, GroupBehind, MessageId};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How often a device is asked, or answered, about one group within an hour.
+const AN_HOUR: u32 = 20;
+
+/// How many bytes of changes go into one answer; who lacks more asks again.
+const ANSWER_LEN: usize = 128 * 1024;
+
+/// After how many changes the owner seals.
+const SEALED_AFTER: usize = 1024;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(super) enum Counted {
+    Asked,
+    Answered,
+    Told,
+    Served,
+    Wanted,
+    HandedOver,
+    OneAsked,
+}
+
+impl Work<'_> {
+    /// Whether this may be done (once more) for a device within this hour; then it is
+    /// counted.
+    pub(super) fn may_again(
+        &mut self,
+        what: Counted,
+        address: &Address,
+        group: &GroupId,
+        limit: u32,
+    ) -> Result<bool, Error> {
+        let number = match what {
+            Counted::Asked => 0,
+            Counted::Answered => 1,
+            Counted::Told => 2,
+            Counted::Served => 3,
+            Counted::Wanted => 4,
+            Counted::HandedOver => 5,
+            Counted::OneAsked => 6,
+        };
+        let key = table::of_device(address, &[group.as_bytes().as_slice(), &[number]].concat());
+        let row = self.view.get(table::ASKED, &key)?;
+        let mut often: AskedOften =
+            row.and_then(|row| stored::decode(&row, "count").ok()).unwrap_or_default();
+        if self.now.apart(Timestamp::from_millis(often.since)) >= HOUR {
+            often = AskedOften { since: self.now.as_millis(), times: 0 };
+        }
+        if often.times >= limit {
+            return Ok(false);
+        }
+        often.times = often.times.saturating_add(1);
+        self.view.put(table::ASKED, key, stored::encode(&often));
+        Ok(true)
+    }
+
+    /// Asks a device for what is missing of a group, and what this head stands for.
+    pub(super) fn ask_behind(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+        head: Option<[u8; 16]>,
+    ) -> Result<(), Error> {
+        let Some(roster) = self.roster(group)? else { return Ok(()) };
+        if !self.known(group)?.is_some_and(|known| known.takes_part())
+            || !self.may_again(Counted::Asked, address, group, AN_HOUR)?
+        {
+            return Ok(());
+        }
+        let behind = GroupBehind { group_id: *group.as_bytes(), ask: roster.ask(), head };
+        self.send_control(address, Control::GroupBehind(Box::new(behind))).map(|_| ())
+    }
+
+    /// A device says what it has of a group.
+    pub(super) fn answer_behind(
+        &mut self,
+        address: &Address,
+        behind: &GroupBehind,
+    ) -> Result<(), Error> {
+        let group = GroupId::from_bytes(behind.group_id);
+        let Some(known) = self.known(&group)?.filter(|known| known.takes_part()) else {
+            return Ok(());
+        };
+        let Some(roster) = self.roster(&group)? else { return Ok(()) };
+        let sender = self.list_of(&address.user)?.map(|list| Member::of(&list));
+        if sender.is_none_or(|sender| roster.role(&sender).is_none()) {
+            return Ok(());
+        }
+        if roster.ask_for(&behind.ask).is_some() {
+            // They have something that is not here.
+            self.ask_behind(address, &group, None)?;
+        }
+        let mut news = match roster.answer(&behind.ask, ANSWER_LEN) {
+            Answer::Update(update) => self.news_of(&update),
+            Answer::Welcome(welcome, update) => {
+                GroupNews { welcome: welcome.encode(), ..self.news_of(&update) }
+            }
+        };
+        if let Some(start) = behind.head
+            && let Some(head) = self.head(&group, &start)?
+        {
+            news.state = head.state;
+        }
+        let nothing = news.welcome.is_empty() && news.update.is_empty() && news.state.is_empty();
+        if nothing || !self.may_again(Counted::Answered, address, &group, AN_HOUR)? {
+            return Ok(());
+        }
+        if address.user == self.own()?.address().user {
+            news.consent = Some((Decided::Accepted, known.consent_at));
+        }
+        self.tell_device(address, &group, &news)
+    }
+
+    /// Tells one device, once.
+    pub(super) fn tell_device(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+        news: &GroupNews,
+    ) -> Result<(), Error> {
+        for frame in self.parts_of(group, news) {
+            let id = MessageId::generate(&mut self.rng);
+            if let Some(sent) = self.encrypt_content(address, id, &frame, Numbers::Unnumbered)? {
+                self.carry(address, sent.envelope, Urgency::Quiet, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody goes by a state that is not the newest. If what he lacks is our user's own,
+    /// we tell him, within bounds.
+    pub(super) fn tell_who_is_behind(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+        state: &[u8],
+    ) -> Result<(), Error> {
+        let Some(roster) = self.roster(group)? else { return Ok(()) };
+        let own = self.own()?;
+        let us = Member::of(&own.list);
+        let theirs = crate::wire::Ask::decode(state).ok();
+        let Some(theirs) = theirs else { return Ok(()) };
+        let ours = roster.ask();
+        let tips = ours.tips.iter().map(|tip| crate::group::ChangeId::from_bytes(*tip));
+        let lacks_ours = tips
+            .filter(|tip| !theirs.tips.contains(tip.as_bytes()))
+            .filter_map(|tip| roster.change(&tip))
+            .any(|change| {
+                let author = change.author();
+                // Who is gone cannot tell them any more: the owner does.
+                *author == us || (roster.role(author).is_none() && roster.owner() == Some(&us))
+            });
+        if !lacks_ours || !self.may_again(Counted::Told, address, group, 2)? {
+            return Ok(());
+        }
+        let Answer::Update(update) = roster.answer(&theirs, ANSWER_LEN) else { return Ok(()) };
+        let news = self.news_of(&update);
+        self.tell_device(address, group, &news)
+    }
+
+    /// What a client does for its group: the owner takes out admins that have left, and
+    /// seals when much has come; what a seal made void is signed again.
+    pub(super) fn do_duties(&mut self, group: &GroupId) -> Result<(), Error> {
+        let Some(known) = self.known(group)?.filter(|known| known.takes_part()) else {
+            return Ok(());
+        };
+        let own = self.own()?;
+        if known.stopped || !own.is_listed() {
+            return Ok(());
+        }
+        let us = Member::of(&own.list);
+        let Some(roster) = self.roster(group)? else { return Ok(()) };
+        for action in roster.reissue(&us) {
+            let again = self.act(group, action);
+            unless_refused(again)?;
+        }
+        let Some(roster) = self.roster(group)? else { return Ok(()) };
+        if roster.role(&us) != Some(Role::Owner) {
+            return Ok(());
+        }
+        let left = roster.left_admins();
+        if !left.is_empty() {
+            let removed = self.act(group, Action::Remove(left));
+            unless_refused(removed)?;
+        }
+        if own.account.is_some() && roster.changes_since_seal() >= SEALED_AFTER {
+            let sealed = self.seal_group(group, &us);
+            unless_refused(sealed)?;
+        }
+        Ok(())
+    }
+}
+
+/// What cannot be signed now is no failure of whoever made us try.
+pub(super) fn unless_refused(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error @ Error::Store(_)) => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,79 @@
+//! What is kept in memory of groups. Hints: the store decides.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::chains::Place;
+use super::known::Known;
+use crate::group::sender_key::SenderChains;
+use crate::group::{GroupId, Roster};
+use crate::session::TagTable;
+
+/// How many rosters are kept in memory between steps.
+///
+/// One of a thousand members takes half a megabyte.
+const MAX_ROSTERS: usize = 64;
+
+/// Of how many devices chains are.
+const MAX_CHAINS: usize = 4096;
+
+/// How many groups' rows are.
+const MAX_KNOWN: usize = 4096;
+
+/// What is kept in memory of groups.
+#[derive(Default)]
+pub(in crate::messenger) struct GroupCache {
+    pub(super) known: HashMap<GroupId, Option<Arc<Known>>>,
+    pub(super) rosters: HashMap<GroupId, Arc<Roster>>,
+    pub(super) chains: HashMap<Place, SenderChains>,
+    pub(super) tags: TagTable<Place>,
+    /// The tags of every chain of this revision are in the table.
+    pub(super) tags_complete: bool,
+    touched: HashSet<GroupId>,
+    touched_chains: HashSet<Place>,
+}
+
+impl GroupCache {
+    /// Notes that what is known of a group is being changed.
+    pub(super) fn touch(&mut self, group: &GroupId) {
+        self.touched.insert(*group);
+    }
+
+    /// Notes that chains are being changed.
+    pub(super) fn touch_chains(&mut self, place: &Place) {
+        self.touched_chains.insert(place.clone());
+    }
+
+    /// Forgets everything: the store has another revision.
+    pub(in crate::messenger) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Forgets what steps changed that did not come to be.
+    pub(in crate::messenger) fn undo(&mut self) {
+        for group in self.touched.drain() {
+            self.known.remove(&group);
+            self.rosters.remove(&group);
+        }
+        for place in self.touched_chains.drain() {
+            self.chains.remove(&place);
+            self.tags_complete = false;
+        }
+    }
+
+    /// What steps changed is in the store.
+    pub(in crate::messenger) fn keep(&mut self) {
+        self.touched.clear();
+        if self.chains.len() > MAX_CHAINS {
+            let touched = std::mem::take(&mut self.touched_chains);
+            self.chains.retain(|place, _| touched.contains(place));
+        }
+        self.touched_chains.clear();
+        if self.rosters.len() > MAX_ROSTERS {
+            self.rosters.clear();
+        }
+        if self.known.len() > MAX_KNOWN {
+            self.known.clear();
+        }
+    }
+}

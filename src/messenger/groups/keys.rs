@@ -1,0 +1,51 @@
+//! What is said between devices of their chains: that one was saved, or is lacking.
+
+use super::super::Error;
+use super::super::work::Work;
+use super::behind::Counted;
+use crate::address::Address;
+use crate::group::GroupId;
+use crate::wire::{Control, SenderKeyAcknowledgement};
+
+/// How often a chain is asked for, and handed over on request, within an hour.
+const AN_HOUR: u32 = 4;
+
+impl Work<'_> {
+    /// A device has saved a chain.
+    pub(super) fn chain_is_saved(
+        &mut self,
+        by: &Address,
+        saved: &SenderKeyAcknowledgement,
+    ) -> Result<(), Error> {
+        let group = GroupId::from_bytes(saved.group_id);
+        let Some((chain, _)) = self.own_chain(&group)? else { return Ok(()) };
+        let messages = chain.length();
+        self.change_slot(&group, by, messages, |slot| slot.acknowledged(saved, &chain))
+    }
+
+    /// Asks a device for its chain.
+    pub(super) fn want_chain(&mut self, group: &GroupId, of: &Address) -> Result<(), Error> {
+        if self.may_again(Counted::Wanted, of, group, AN_HOUR)? {
+            self.send_control(of, Control::SenderKeyWanted(*group.as_bytes()))?;
+        }
+        Ok(())
+    }
+
+    /// A device lacks our chain: it gets it as it stands, and counts anew.
+    pub(super) fn chain_is_wanted(&mut self, by: &Address, group: &GroupId) -> Result<(), Error> {
+        let Some((chain, _)) = self.own_chain(group)? else { return Ok(()) };
+        // Whoever is to have it has a state; the next message sees to those who come.
+        if !self.readers_hold(group)? || self.slot(group, by)?.is_none() {
+            return Ok(());
+        }
+        let messages = chain.length();
+        self.change_slot(group, by, messages, |slot| slot.asked())?;
+        if messages > 0 && self.may_again(Counted::HandedOver, by, group, AN_HOUR)? {
+            let key = Control::SenderKey(Box::new(chain.distribution()));
+            if self.send_control(by, key)? {
+                self.change_slot(group, by, messages, |slot| slot.sent())?;
+            }
+        }
+        Ok(())
+    }
+}

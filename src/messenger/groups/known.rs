@@ -1,0 +1,125 @@
+//! What is known of a group beside its roster: all that a message needs, in a small row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::work::Work;
+use super::super::{Consent, Error, table};
+use crate::address::UserId;
+use crate::group::{GroupId, Head};
+use crate::timestamp::Timestamp;
+use crate::wire::stored::{self, messenger as record};
+
+/// How long after we have left those are told who could not be told before.
+const LEAVING_LASTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A group's row.
+#[derive(Debug, Clone)]
+pub(in crate::messenger) struct Known {
+    /// [`Consent::Stranger`]: we have left, or were never asked.
+    pub(in crate::messenger) consent: Consent,
+    pub(in crate::messenger) consent_at: Timestamp,
+    pub(in crate::messenger) invited_by: Option<UserId>,
+    pub(in crate::messenger) head: Head,
+    /// How many heads there have been here.
+    pub(in crate::messenger) heads: u32,
+    /// We are a member.
+    pub(in crate::messenger) member: bool,
+    /// Nothing can be sent nor changed until a person decides, or something comes.
+    pub(in crate::messenger) stopped: bool,
+    /// When we left it.
+    pub(in crate::messenger) left_at: Option<Timestamp>,
+}
+
+impl Known {
+    pub(super) fn new() -> Self {
+        Self {
+            consent: Consent::Stranger,
+            consent_at: Timestamp::default(),
+            invited_by: None,
+            head: Head::from_bytes([0; 32]),
+            heads: 0,
+            member: false,
+            stopped: false,
+            left_at: None,
+        }
+    }
+
+    /// Whether we take part.
+    pub(in crate::messenger) fn takes_part(&self) -> bool {
+        self.member && self.consent == Consent::Accepted
+    }
+
+    /// Whether anything of the group may be said to its members: also that we have left.
+    pub(super) fn may_speak(&self, now: Timestamp) -> bool {
+        self.takes_part() || self.left_at.is_some_and(|at| now.apart(at) < LEAVING_LASTS)
+    }
+
+    pub(super) fn from_record(raw: &record::KnownGroup) -> Option<Self> {
+        Some(Self {
+            consent: match raw.consent {
+                1 => Consent::Requested,
+                2 => Consent::Accepted,
+                3 => Consent::Blocked,
+                _ => Consent::Stranger,
+            },
+            consent_at: Timestamp::from_millis(raw.consent_at),
+            invited_by: UserId::new(&raw.invited_by).ok(),
+            head: Head::from_bytes(raw.head.as_slice().try_into().ok()?),
+            heads: raw.heads,
+            member: raw.member,
+            stopped: raw.stopped,
+            left_at: (raw.left_at != 0).then(|| Timestamp::from_millis(raw.left_at)),
+        })
+    }
+
+    pub(super) fn to_record(&self) -> record::KnownGroup {
+        let Self { consent, consent_at, invited_by, head, heads, member, stopped, left_at } = self;
+        record::KnownGroup {
+            consent: match consent {
+                Consent::Stranger => 0,
+                Consent::Requested => 1,
+                Consent::Accepted => 2,
+                Consent::Blocked => 3,
+            },
+            consent_at: consent_at.as_millis(),
+            invited_by: invited_by.as_ref().map(|by| by.as_bytes().to_vec()).unwrap_or_default(),
+            head: head.as_bytes().to_vec(),
+            heads: *heads,
+            member: *member,
+            stopped: *stopped,
+            left_at: left_at.map_or(0, Timestamp::as_millis),
+        }
+    }
+}
+
+impl Work<'_> {
+    /// What is known of a group.
+    pub(in crate::messenger) fn known(
+        &mut self,
+        group: &GroupId,
+    ) -> Result<Option<Arc<Known>>, Error> {
+        if let Some(known) = self.cache.groups.known.get(group) {
+            return Ok(known.clone());
+        }
+        let row = self.view.get(table::GROUPS, group.as_bytes())?;
+        let raw = row.and_then(|row| stored::decode::<record::KnownGroup>(&row, "group").ok());
+        let known = raw.as_ref().and_then(Known::from_record).map(Arc::new);
+        self.cache.groups.known.insert(*group, known.clone());
+        Ok(known)
+    }
+
+    pub(super) fn save_known(&mut self, group: &GroupId, known: Known) {
+        let row = stored::encode(&known.to_record());
+        self.view.put(table::GROUPS, group.as_bytes().to_vec(), row);
+        self.cache.groups.touch(group);
+        self.cache.groups.known.insert(*group, Some(Arc::new(known)));
+    }
+
+    /// Every group of which something is known.
+    pub(in crate::messenger) fn all_groups(&self) -> Result<Vec<GroupId>, Error> {
+        let rows = self.view.scan_prefix(table::GROUPS, &[])?;
+        let ids = rows.iter().filter_map(|(key, _)| key.as_slice().try_into().ok());
+        Ok(ids.map(GroupId::from_bytes).collect())
+    }
+}

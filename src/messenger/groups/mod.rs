@@ -1,0 +1,43 @@
+//! Groups in the messenger (SPEC.md, sections 13 and 14): [`group`](crate::group) has the
+//! rules, the files here what is stored, said and told of them.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `change`, `view` | what an app says and sees |
+//! | `known`, `rosters`, `heads`, `people`, `cache` | what is kept of a group |
+//! | `act`, `intents`, `consent` | what this side does |
+//! | `notes`, `news`, `parts`, `behind` | what members tell each other |
+//! | `readers`, `own_chain`, `speak` | sending |
+//! | `chains`, `keys`, `listen` | receiving |
+//! | `gaps`, `copies` | what went missing |
+//! | `told` | what an app is told |
+
+mod act;
+mod backup;
+mod behind;
+mod cache;
+mod chains;
+mod change;
+mod consent;
+mod copies;
+mod gaps;
+mod heads;
+mod intents;
+mod keys;
+mod known;
+mod listen;
+mod news;
+mod notes;
+mod own_chain;
+mod parts;
+mod people;
+mod readers;
+mod rosters;
+mod speak;
+mod told;
+mod view;
+
+pub(super) use cache::GroupCache;
+pub use change::GroupChange;
+pub(super) use told::{GroupHappening, decode_group, decode_invitation};
+pub use view::{Group, GroupMember};

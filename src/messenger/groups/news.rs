@@ -1,0 +1,215 @@
+//! What members tell each other of a group: said in numbered messages, so that it is kept
+//! until they have it.
+
+use super::super::letter::Weight;
+use super::super::work::Work;
+use super::super::{Consent, Error, EventId};
+use super::known::Known;
+use super::told::{GroupHappening, GroupNotice};
+use crate::address::Address;
+use crate::content::{Consent as Decided, GroupNews, GroupPart};
+use crate::group::{GroupId, Inserted, Member, Roster, Update, Welcome};
+use crate::timestamp::Timestamp;
+use crate::wire::{Ask, MAX_UPDATE_LEN, MessageId};
+
+/// How many groups may have invited us and wait for a decision.
+///
+/// Each takes as much as its inviter wants, a megabyte at most.
+const MAX_INVITATIONS: usize = 64;
+
+impl Work<'_> {
+    /// These changes, and nothing else.
+    pub(super) fn news_of(&self, update: &Update) -> GroupNews {
+        GroupNews { update: update.encode(), ..GroupNews::default() }
+    }
+
+    /// All that a newcomer needs.
+    pub(super) fn introduction(&self, roster: &Roster) -> GroupNews {
+        let welcome = roster.welcome().encode();
+        // What does not fit is asked for.
+        let update = roster.news(MAX_UPDATE_LEN.saturating_sub(welcome.len())).encode();
+        GroupNews { welcome, update, ..GroupNews::default() }
+    }
+
+    /// Tells a member, on all devices.
+    pub(super) fn tell_member(
+        &mut self,
+        member: &Member,
+        group: &GroupId,
+        news: &GroupNews,
+    ) -> Result<(), Error> {
+        let own = self.own()?;
+        let ourselves = *member == Member::of(&own.list);
+        if ourselves && own.others().next().is_none() {
+            return Ok(());
+        }
+        let user = member.user().clone();
+        // Known under another key it is somebody else.
+        if !ourselves && self.contact(&user)?.key().is_some_and(|key| key != *member.key()) {
+            return Ok(());
+        }
+        for frame in self.parts_of(group, news) {
+            let id = MessageId::generate(&mut self.rng);
+            self.post(&user, id, &frame, Weight::OwnCopy)?;
+        }
+        Ok(())
+    }
+
+    /// Tells our own other devices all that there is to know of a group.
+    pub(in crate::messenger) fn introduce_to_own(
+        &mut self,
+        group: &GroupId,
+        consent: Option<(Decided, Timestamp)>,
+    ) -> Result<(), Error> {
+        let Some(roster) = self.roster(group)? else { return Ok(()) };
+        let mut news = self.introduction(&roster);
+        news.consent = consent;
+        let own = self.own()?;
+        self.tell_member(&Member::of(&own.list), group, &news)
+    }
+
+    /// The same, of all groups that we have not left.
+    pub(in crate::messenger) fn introduce_all_to_own(&mut self) -> Result<(), Error> {
+        for group in self.all_groups()? {
+            let Some(known) = self.known(&group)? else { continue };
+            let decided = match known.consent {
+                Consent::Accepted => Decided::Accepted,
+                Consent::Blocked => Decided::Blocked,
+                Consent::Requested => Decided::Undecided,
+                Consent::Stranger => continue,
+            };
+            self.introduce_to_own(&group, Some((decided, known.consent_at)))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a part of what somebody tells of a group.
+    pub(super) fn take_group_part(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+        part: GroupPart,
+        events: &mut Vec<EventId>,
+    ) -> Result<(), Error> {
+        let Some(whole) = self.put_together(address, part)? else { return Ok(()) };
+        let Some(news) = GroupNews::decode(&whole) else { return Ok(()) };
+        self.take_news(address, group, &news, events)
+    }
+
+    fn take_news(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+        news: &GroupNews,
+        events: &mut Vec<EventId>,
+    ) -> Result<(), Error> {
+        let own = self.own()?;
+        let ourselves = address.user == own.address().user;
+        let welcome = match news.welcome.as_slice() {
+            [] => None,
+            welcome => match Welcome::decode(welcome) {
+                Ok(welcome) => Some(welcome),
+                Err(_) => return Ok(()),
+            },
+        };
+        let Ok(update) = Update::decode(&news.update) else { return Ok(()) };
+        let known = self.known(group)?;
+        if let Some(known) = &known
+            && known.consent == Consent::Blocked
+            && !ourselves
+        {
+            return Ok(());
+        }
+        let (before, mut after, mut told) = match (self.roster(group)?, welcome) {
+            (Some(roster), welcome) => {
+                let mut after = (*roster).clone();
+                let mut told = Inserted::default();
+                if let Some(caught_up) = welcome.and_then(|welcome| after.catch_up(&welcome).ok()) {
+                    told = caught_up;
+                }
+                (Some(roster), after, told)
+            }
+            (None, Some(welcome)) => {
+                let Ok(roster) = Roster::join(group, &welcome) else { return Ok(()) };
+                (None, roster, Inserted::default())
+            }
+            (None, None) => return Ok(()),
+        };
+        let rest = after.insert(&update);
+        told.accepted.extend(rest.accepted);
+        told.events.extend(rest.events);
+        told.held = rest.held;
+        let us = Member::of(&own.list);
+        let sender = self.list_of(&address.user)?.map(|list| Member::of(&list));
+        let is_member = |roster: &Roster| sender.as_ref().is_some_and(|s| roster.role(s).is_some());
+        let vouched =
+            ourselves || is_member(&after) || before.as_ref().is_some_and(|b| is_member(b));
+        let is_in = after.role(&us).is_some();
+        if !vouched || (before.is_none() && !is_in && !ourselves) {
+            return Ok(());
+        }
+        let mut known = known.map_or_else(Known::new, |known| (*known).clone());
+        let invited = is_in && (before.is_none() || !known.member);
+        if invited && !ourselves {
+            let accepted = self.contact(&address.user)?.consent == Consent::Accepted;
+            if !accepted && self.waiting_invitations()? >= MAX_INVITATIONS {
+                return Ok(());
+            }
+            known.consent = if accepted { Consent::Accepted } else { Consent::Requested };
+            known.consent_at = self.now;
+            known.invited_by = Some(address.user.clone());
+            known.left_at = None;
+        }
+        if ourselves
+            && let Some((decided, at)) = news.consent
+            && (at > known.consent_at || before.is_none())
+        {
+            known.consent = match decided {
+                Decided::Accepted => Consent::Accepted,
+                Decided::Blocked => Consent::Blocked,
+                Decided::Undecided if is_in => Consent::Requested,
+                Decided::Undecided => Consent::Stranger,
+            };
+            known.consent_at = at;
+        }
+        self.note_state(group, &mut known, &after, &news.state)?;
+        self.enter(before.as_deref(), after.clone(), known)?;
+        if invited && !ourselves {
+            let (by, notice) = (Some(address.user.clone()), GroupNotice::Invited);
+            events.push(self.tell_group(GroupHappening { group: *group, by, notice }));
+        } else {
+            self.tell_roster(group, &told.events, None, events)?;
+        }
+        if told.held > 0 || after.stopped().is_some() {
+            self.ask_behind(address, group, None)?;
+        }
+        self.do_duties(group)
+    }
+
+    /// Somebody says what a head stands for: if all of that is known, so is the head.
+    fn note_state(
+        &mut self,
+        group: &GroupId,
+        known: &mut Known,
+        roster: &Roster,
+        state: &[u8],
+    ) -> Result<(), Error> {
+        if state.is_empty() {
+            return Ok(());
+        }
+        let Ok(state) = Ask::decode(state) else { return Ok(()) };
+        if roster.ask_for(&state).is_none() {
+            self.note_other_head(group, known, &state)?;
+        }
+        Ok(())
+    }
+
+    fn waiting_invitations(&mut self) -> Result<usize, Error> {
+        let mut count = 0;
+        for group in self.all_groups()? {
+            let known = self.known(&group)?;
+            count += usize::from(known.is_some_and(|known| known.consent == Consent::Requested));
+        }
+        Ok(count)
+    }
+}
