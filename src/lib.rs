@@ -56,7 +56,7 @@
 //!
 //! A protocol engineer, who composes the parts: [`session`] has whole messages between two
 //! devices, over [`handshake`], [`identity`] and [`wire`]; [`group`] has the rosters and
-//! sender keys of groups, which the messenger does not use yet. These do no I/O at all, read
+//! sender keys of groups. These do no I/O at all, read
 //! no clock and have no hidden randomness: `now` and `rng` are arguments.
 //!
 //! # Security

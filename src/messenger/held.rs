@@ -73,6 +73,7 @@ impl Work<'_> {
             record.held_at = record.held_at.min(self.now.as_millis());
             let old = self.now.since(Timestamp::from_millis(record.held_at));
             let expired = self.may_expire && old > crate::session::KEPT_TIME;
+            self.look_after_group_envelope(&record)?;
             if expired || self.receive_held(&record.envelope, from.as_ref(), peers)? {
                 self.view.delete(table::HELD, key);
             } else if held_while_ahead || matches!(peers, Peers::All) {

@@ -18,7 +18,7 @@ use subrosa::{
 /// When the process dies: at the n-th write to the store, before or after it was written,
 /// or at the n-th time that it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Death {
+pub(crate) enum Death {
     BeforeWrite(usize),
     AfterWrite(usize),
     AtRead(usize),
@@ -26,16 +26,16 @@ enum Death {
 
 /// A store whose process dies.
 #[derive(Clone)]
-struct Mortal {
+pub(crate) struct Mortal {
     inner: MemoryStore,
-    reads: Arc<AtomicUsize>,
-    writes: Arc<AtomicUsize>,
+    pub(crate) reads: Arc<AtomicUsize>,
+    pub(crate) writes: Arc<AtomicUsize>,
     death: Option<Death>,
     dead: Arc<AtomicBool>,
 }
 
 impl Mortal {
-    fn new(inner: MemoryStore, death: Option<Death>) -> Self {
+    pub(crate) fn new(inner: MemoryStore, death: Option<Death>) -> Self {
         let (reads, writes) = (Arc::default(), Arc::default());
         Self { inner, reads, writes, death, dead: Arc::default() }
     }

@@ -12,19 +12,23 @@ use crate::world::{Device, World};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Alice, who talks with Bob and with Carol; those two have never met.
-fn three(world: &mut World) -> (Device, Device, Device) {
+pub(crate) fn three(world: &mut World) -> (Device, Device, Device) {
     let (mut alice, bob) = world.pair();
     let mut carol = world.person("carol");
     world.meet(&mut alice, &mut carol);
     (alice, bob, carol)
 }
 
-fn add(users: &[&Device]) -> GroupChange {
+pub(crate) fn add(users: &[&Device]) -> GroupChange {
     GroupChange::Add(users.iter().map(|device| device.user()).collect())
 }
 
 /// A group of Alice's with these people.
-fn group_of(world: &mut World, alice: &mut Device, others: &mut [&mut Device]) -> GroupId {
+pub(crate) fn group_of(
+    world: &mut World,
+    alice: &mut Device,
+    others: &mut [&mut Device],
+) -> GroupId {
     let group = alice.messenger.create_group("Roses").unwrap();
     let users = others.iter().map(|device| device.user()).collect();
     alice.messenger.change_group(&group, GroupChange::Add(users)).unwrap();
@@ -34,12 +38,12 @@ fn group_of(world: &mut World, alice: &mut Device, others: &mut [&mut Device]) -
     group
 }
 
-fn members(device: &mut Device, group: &GroupId) -> Vec<(UserId, Role)> {
+pub(crate) fn members(device: &mut Device, group: &GroupId) -> Vec<(UserId, Role)> {
     let group = device.messenger.group(group).unwrap().unwrap();
     group.members.into_iter().map(|member| (member.user, member.role)).collect()
 }
 
-fn say(device: &mut Device, group: &GroupId, text: &str) -> MessageId {
+pub(crate) fn say(device: &mut Device, group: &GroupId, text: &str) -> MessageId {
     device.messenger.send(group, Content::text(text)).unwrap()
 }
 

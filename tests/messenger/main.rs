@@ -5,6 +5,8 @@ mod clocks;
 mod conversation;
 mod crash;
 mod devices;
+mod group_crash;
+mod group_faults;
 mod groups;
 mod people;
 mod repair;

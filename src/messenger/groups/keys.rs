@@ -1,11 +1,19 @@
 //! What is said between devices of their chains: that one was saved, or is lacking.
 
+use std::time::Duration;
+
 use super::super::Error;
+use super::super::due::Job;
 use super::super::work::Work;
 use super::behind::Counted;
-use crate::address::Address;
+use crate::address::{Address, UserId};
 use crate::group::GroupId;
-use crate::wire::{Control, SenderKeyAcknowledgement};
+use crate::timestamp::Timestamp;
+use crate::wire::stored::messenger::HeldEnvelope;
+use crate::wire::{Control, GroupMessage, SenderKeyAcknowledgement};
+
+/// How long a message may come before its chain.
+const WAIT_FOR_CHAIN: Duration = Duration::from_secs(60 * 60);
 
 /// How often a chain is asked for, and handed over on request, within an hour.
 const AN_HOUR: u32 = 4;
@@ -27,6 +35,31 @@ impl Work<'_> {
     pub(super) fn want_chain(&mut self, group: &GroupId, of: &Address) -> Result<(), Error> {
         if self.may_again(Counted::Wanted, of, group, AN_HOUR)? {
             self.send_control(of, Control::SenderKeyWanted(*group.as_bytes()))?;
+        }
+        Ok(())
+    }
+
+    /// An envelope of a group is of no chain that is known here. If the transport says whom it
+    /// is from, and an hour has not brought the chain, it is asked for.
+    pub(in crate::messenger) fn look_after_group_envelope(
+        &mut self,
+        held: &HeldEnvelope,
+    ) -> Result<(), Error> {
+        let Ok(user) = UserId::new(&held.claimed_from) else { return Ok(()) };
+        if GroupMessage::decode(&held.envelope).is_err() {
+            return Ok(());
+        }
+        let ask_at = Timestamp::from_millis(held.held_at).after(WAIT_FOR_CHAIN);
+        if self.now < ask_at {
+            return self.set_due(Job::Held, &[], ask_at);
+        }
+        let Some(key) = self.list_of(&user)?.map(|list| list.account_key()) else { return Ok(()) };
+        for (group, _) in self.memberships(&user)?.iter().filter(|(_, member)| *member == key) {
+            for address in self.peers_of(&user)? {
+                if self.speaker(&address, group)?.is_some() {
+                    self.want_chain(group, &address)?;
+                }
+            }
         }
         Ok(())
     }

@@ -132,6 +132,11 @@ impl Work<'_> {
     /// The members of whom no list was known then.
     pub(super) fn unknown_readers(&self, group: &GroupId) -> Result<Vec<UserId>, Error> {
         let prefix = beside(group, UNKNOWN, &[]);
+        // Mostly there is none, and what follows is another group's list.
+        let first = self.view.scan(table::READERS, &prefix, 1)?;
+        if !first.first().is_some_and(|(key, _)| key.starts_with(&prefix)) {
+            return Ok(Vec::new());
+        }
         let rows = self.view.scan_prefix(table::READERS, &prefix)?;
         let user = |key: &Vec<u8>| UserId::new(key.get(prefix.len()..)?).ok();
         Ok(rows.iter().filter_map(|(key, _)| user(key)).collect())
