@@ -141,7 +141,7 @@ impl Account {
         let key =
             SigningKey::from_seed(Secret::from_slice(seed).ok_or(DecodeError::Malformed(WHAT))?);
         let signature = stored::array(list_signature, WHAT)?;
-        let list = DeviceList::verify(SignedDeviceList { list: list.clone(), signature })?;
+        let list = DeviceList::verify_stored(SignedDeviceList { list: list.clone(), signature })?;
         if list.account_key() != AccountKey(key.verifying_key()) {
             return Err(IdentityError::Forged);
         }

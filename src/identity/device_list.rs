@@ -96,6 +96,23 @@ impl DeviceList {
     /// [`IdentityError`]: keep what you have. [`IdentityError::Forged`] means that
     /// somebody lies.
     pub fn verify(signed: SignedDeviceList) -> Result<Self, IdentityError> {
+        Self::read(signed, verify_entry)
+    }
+
+    /// Checks a list that this device had verified before it stored it: that it is not
+    /// damaged, by its signature; its devices have proved their keys once.
+    pub(crate) fn verify_stored(signed: SignedDeviceList) -> Result<Self, IdentityError> {
+        Self::read(signed, |entry, user, _| Ok(DeviceEntry::from_wire(entry, user)?.into()))
+    }
+
+    fn read(
+        signed: SignedDeviceList,
+        read_entry: impl Fn(
+            wire::DeviceEntry,
+            &UserId,
+            &AccountKey,
+        ) -> Result<ListedDevice, IdentityError>,
+    ) -> Result<Self, IdentityError> {
         let wire::DeviceList { user_id, account_key, version, previous, devices } =
             wire::DeviceList::decode(&signed.list)?;
         let user = UserId::new(user_id).map_err(|_| IdentityError::Rule("the user id's length"))?;
@@ -116,7 +133,7 @@ impl DeviceList {
         }
         let mut listed: Vec<ListedDevice> = Vec::with_capacity(devices.len());
         for entry in devices {
-            let device = verify_entry(entry, &user, &account_key)?;
+            let device = read_entry(entry, &user, &account_key)?;
             if listed.iter().any(|other| other.overlaps(&device)) {
                 return Err(IdentityError::Rule("a device id or key listed twice"));
             }

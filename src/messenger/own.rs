@@ -80,7 +80,7 @@ impl Own {
             Some(account) => account.device_list().clone(),
             None => {
                 let signed = SignedDeviceList::decode(&raw.list).map_err(Error::corrupt)?;
-                DeviceList::verify(signed).map_err(Error::corrupt)?
+                DeviceList::verify_stored(signed).map_err(Error::corrupt)?
             }
         };
         Ok(Some(Self {

@@ -91,15 +91,12 @@ impl SqliteStore {
         let mut connection = patiently(|| Connection::open_with_flags(&path, flags))?;
         patiently(|| connection.busy_handler(Some(pause)))?;
         // First of all, so that nobody else's file is changed.
-        patiently(|| Found::in_one_state(&connection))?.check()?;
+        let mut version = patiently(|| Found::in_one_state(&connection))?.check()?;
         if patiently(|| configure(&connection))? != "wal" {
             return Err(StoreError::Unavailable("no write-ahead log can be kept there".into()));
         }
-        loop {
-            let found = patiently(|| migrate(&mut connection))?;
-            if found.check()? == SCHEMA_VERSION {
-                break;
-            }
+        while version != SCHEMA_VERSION {
+            version = patiently(|| migrate(&mut connection))?.check()?;
         }
         Ok(Self(Mutex::new(connection)))
     }
@@ -141,6 +138,7 @@ fn make_file(path: &Path) -> io::Result<()> {
 struct Found {
     application_id: i32,
     version: i32,
+    /// Counted where it says nothing else.
     objects: i64,
 }
 
@@ -152,12 +150,15 @@ impl Found {
 
     fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
-        let count = "SELECT count(*) FROM sqlite_schema";
-        Ok(Self {
-            application_id: pragma("application_id")?,
-            version: pragma("user_version")?,
-            objects: connection.query_row(count, [], |row| row.get(0))?,
-        })
+        let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
+        let objects = match (application_id, version) {
+            (0, 0) => {
+                let count = "SELECT count(*) FROM sqlite_schema";
+                connection.query_row(count, [], |row| row.get(0))?
+            }
+            _ => 0,
+        };
+        Ok(Self { application_id, version, objects })
     }
 
     /// The version of its schema; 0 if it is empty.
@@ -197,10 +198,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<String> {
 
 /// One step towards the newest schema; gives what is there now.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<Found> {
-    let found = Found::in_one_state(connection)?;
-    if found.version == SCHEMA_VERSION {
-        return Ok(found);
-    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     if matches!(Found::read(&transaction)?, Found { version: 0, objects: 0, .. }) {

@@ -58,7 +58,7 @@ impl Roster {
         chosen: Option<[u8; 32]>,
     ) -> Result<Self, RosterError> {
         let last = seals.last().map(Change::id).ok_or(MALFORMED)?;
-        let verified = lists.into_iter().filter_map(|list| DeviceList::verify(list).ok());
+        let verified = lists.into_iter().filter_map(|list| DeviceList::verify_stored(list).ok());
         let lists: BTreeMap<_, _> = verified.map(|list| (*list.hash(), list)).collect();
         let current = restore_epoch(last, current, &lists)?;
         let former =
