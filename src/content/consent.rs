@@ -3,7 +3,7 @@
 use crate::wire::content as raw;
 
 /// Whether someone may write to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Consent {
     /// Nothing has been decided: what they write is a request.

@@ -16,7 +16,15 @@ pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const ROWS_A_PART: usize = 64;
 
 /// The tables that are swept, by the number in a job's subject.
-const SWEPT: [Table; 4] = [table::PEERS, table::LETTERS, table::SHOWN, table::RECEIPTS];
+const SWEPT: [Table; 7] = [
+    table::PEERS,
+    table::LETTERS,
+    table::SHOWN,
+    table::RECEIPTS,
+    table::CHAINS,
+    table::SENT,
+    table::GROUP_HELD,
+];
 
 impl Work<'_> {
     pub(super) fn do_daily(&mut self) -> Result<(), Error> {
@@ -57,6 +65,10 @@ impl Work<'_> {
                 self.sweep_peer(&key)?;
             } else if *table == table::LETTERS {
                 self.sweep_letter(&key, &row)?;
+            } else if *table == table::CHAINS {
+                self.sweep_chains(&key)?;
+            } else if *table == table::SENT || *table == table::GROUP_HELD {
+                self.sweep_group(*table, &key, &row);
             } else {
                 self.sweep_dated(*table, &key, &row);
             }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::table::{DUE, TIMERS};
 use super::work::Work;
 use super::{Error, table};
+use crate::group::GroupId;
 use crate::timestamp::Timestamp;
 
 /// How many due jobs one commit does.
@@ -39,6 +40,8 @@ pub(super) enum Job {
     GroupHeld,
     /// What is missing of a device's chains in a group.
     GroupGaps,
+    /// People who are to be added to a group.
+    GroupIntents,
 }
 
 impl Job {
@@ -53,6 +56,7 @@ impl Job {
             Self::Sweep => 7,
             Self::GroupHeld => 8,
             Self::GroupGaps => 9,
+            Self::GroupIntents => 10,
         }
     }
 
@@ -67,6 +71,7 @@ impl Job {
             7 => Self::Sweep,
             8 => Self::GroupHeld,
             9 => Self::GroupGaps,
+            10 => Self::GroupIntents,
             _ => return None,
         })
     }
@@ -154,6 +159,10 @@ impl Work<'_> {
             Job::Sweep => self.sweep(subject),
             Job::GroupHeld => self.try_group_held(subject),
             Job::GroupGaps => self.look_after_gaps(subject),
+            Job::GroupIntents => match subject.try_into() {
+                Ok(group) => self.add_intended(&GroupId::from_bytes(group)),
+                Err(_) => Ok(()),
+            },
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn say(device: &mut Device, group: &GroupId, text: &str) -> MessageId
     device.messenger.send(group, Content::text(text)).unwrap()
 }
 
-fn changes(device: &Device) -> Vec<(Option<UserId>, GroupChange)> {
+pub(crate) fn changes(device: &Device) -> Vec<(Option<UserId>, GroupChange)> {
     let change = |kind: &EventKind| match kind {
         EventKind::GroupChanged { by, change, .. } => Some((by.clone(), change.clone())),
         _ => None,

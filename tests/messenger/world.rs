@@ -199,7 +199,7 @@ impl World {
     pub(crate) fn carry(&mut self, device: &mut Device) -> usize {
         let before = self.carried;
         let from = device.user();
-        for _ in 0..10 * ROUNDS {
+        for _ in 0..100 * ROUNDS {
             let Some(out) = device.messenger.next_outgoing().unwrap() else {
                 return self.carried - before;
             };

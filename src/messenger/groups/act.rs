@@ -153,12 +153,23 @@ impl Work<'_> {
         let mut after = (*roster).clone();
         let mut update = self.gathered(&mut after, &us)?;
         let sealed = after.draft_seal(&us, next)?.sign_as_account(&account)?;
-        self.make(&roster, after, &mut update, sealed)
+        let told = after.insert(&sealed);
+        update.append(sealed);
+        self.pass_on(&roster, after, &update)?;
+        self.tell_roster(group, &told.events, Some(&us), &mut Vec::new())
     }
 
     /// Signs a change, and passes it on.
     pub(super) fn act(&mut self, group: &GroupId, action: Action) -> Result<(), Error> {
+        self.act_all(group, vec![action])
+    }
+
+    /// Signs several changes, one after the other, and passes them on together.
+    pub(super) fn act_all(&mut self, group: &GroupId, actions: Vec<Action>) -> Result<(), Error> {
         let own = self.own()?;
+        if actions.is_empty() {
+            return Ok(());
+        }
         if !own.is_listed() {
             return Err(Error::NotLinked);
         }
@@ -166,13 +177,19 @@ impl Work<'_> {
         let us = Member::of(&own.list);
         let mut after = (*roster).clone();
         let mut update = self.gathered(&mut after, &us)?;
-        let by_account = matches!(action, Action::Devices(_));
-        let draft = after.draft(&us, action)?;
-        let signed = match by_account {
-            true => draft.sign_as_account(&self.own_account()?)?,
-            false => draft.sign(&own.device, &own.list)?,
-        };
-        self.make(&roster, after, &mut update, signed)
+        let mut told = Vec::new();
+        for action in actions {
+            let by_account = matches!(action, Action::Devices(_));
+            let draft = after.draft(&us, action)?;
+            let signed = match by_account {
+                true => draft.sign_as_account(&self.own_account()?)?,
+                false => draft.sign(&own.device, &own.list)?,
+            };
+            told.extend(after.insert(&signed).events);
+            update.append(signed);
+        }
+        self.pass_on(&roster, after, &update)?;
+        self.tell_roster(group, &told, Some(&us), &mut Vec::new())
     }
 
     /// Changes that join tips, if there are too many to name them all.
@@ -188,30 +205,8 @@ impl Work<'_> {
         Ok(all)
     }
 
-    /// Takes in what this side has signed, and passes it on.
-    fn make(
-        &mut self,
-        before: &Roster,
-        mut after: Roster,
-        update: &mut Update,
-        signed: Update,
-    ) -> Result<(), Error> {
-        let group = before.group();
-        let told = after.insert(&signed);
-        update.append(signed);
-        self.pass_on(before, after, update)?;
-        let own = self.own()?;
-        let us = Member::of(&own.list);
-        self.tell_roster(&group, &told.events, Some(&us), &mut Vec::new())
-    }
-
     /// Writes a roster that this side has changed, and tells everybody.
-    pub(super) fn pass_on(
-        &mut self,
-        before: &Roster,
-        after: Roster,
-        update: &Update,
-    ) -> Result<(), Error> {
+    fn pass_on(&mut self, before: &Roster, after: Roster, update: &Update) -> Result<(), Error> {
         let group = before.group();
         let known = self.known(&group)?.ok_or(Error::NotAMember)?;
         let (old, new) = (members_of(before), members_of(&after));

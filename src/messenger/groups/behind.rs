@@ -7,11 +7,11 @@ use super::super::work::Work;
 use super::super::{Error, table};
 use crate::address::Address;
 use crate::content::{Consent as Decided, GroupNews};
-use crate::group::{Action, Answer, GroupId, Member, Role};
+use crate::group::{Action, Answer, ChangeId, GroupId, Member, Role};
 use crate::session::Numbers;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::{self, messenger::AskedOften};
-use crate::wire::{Control, GroupBehind, MessageId};
+use crate::wire::{Ask, Control, GroupBehind, MessageId};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -78,12 +78,22 @@ impl Work<'_> {
         head: Option<[u8; 16]>,
     ) -> Result<(), Error> {
         let Some(roster) = self.roster(group)? else { return Ok(()) };
+        self.ask_with(address, group, roster.ask(), head)
+    }
+
+    fn ask_with(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+        ask: Ask,
+        head: Option<[u8; 16]>,
+    ) -> Result<(), Error> {
         if !self.known(group)?.is_some_and(|known| known.takes_part())
             || !self.may_again(Counted::Asked, address, group, AN_HOUR)?
         {
             return Ok(());
         }
-        let behind = GroupBehind { group_id: *group.as_bytes(), ask: roster.ask(), head };
+        let behind = GroupBehind { group_id: *group.as_bytes(), ask, head };
         self.send_control(address, Control::GroupBehind(Box::new(behind))).map(|_| ())
     }
 
@@ -102,9 +112,9 @@ impl Work<'_> {
         if sender.is_none_or(|sender| roster.role(&sender).is_none()) {
             return Ok(());
         }
-        if roster.ask_for(&behind.ask).is_some() {
+        if let Some(ask) = roster.ask_for(&behind.ask) {
             // They have something that is not here.
-            self.ask_behind(address, &group, None)?;
+            self.ask_with(address, &group, ask, None)?;
         }
         let mut news = match roster.answer(&behind.ask, ANSWER_LEN) {
             Answer::Update(update) => self.news_of(&update),
@@ -154,10 +164,9 @@ impl Work<'_> {
         let Some(roster) = self.roster(group)? else { return Ok(()) };
         let own = self.own()?;
         let us = Member::of(&own.list);
-        let theirs = crate::wire::Ask::decode(state).ok();
-        let Some(theirs) = theirs else { return Ok(()) };
+        let Ok(theirs) = Ask::decode(state) else { return Ok(()) };
         let ours = roster.ask();
-        let tips = ours.tips.iter().map(|tip| crate::group::ChangeId::from_bytes(*tip));
+        let tips = ours.tips.iter().map(|tip| ChangeId::from_bytes(*tip));
         let lacks_ours = tips
             .filter(|tip| !theirs.tips.contains(tip.as_bytes()))
             .filter_map(|tip| roster.change(&tip))

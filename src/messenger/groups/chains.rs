@@ -26,7 +26,7 @@ fn row_key(chain: &[u8], iteration: u32) -> Vec<u8> {
     [chain, &iteration.to_be_bytes()].concat()
 }
 
-fn place_of(key: &[u8]) -> Option<Place> {
+pub(super) fn place_of(key: &[u8]) -> Option<Place> {
     let (address, rest) = table::split_device(key)?;
     let (group, _) = rest.split_first_chunk::<32>()?;
     Some((GroupId::from_bytes(*group), address))

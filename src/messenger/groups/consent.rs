@@ -4,7 +4,6 @@ use super::super::work::Work;
 use super::super::{Consent, Error};
 use super::behind::unless_refused;
 use crate::address::{DeviceId, UserId};
-use crate::content::Consent as Decided;
 use crate::group::{Action, ChangeId, GroupId};
 
 impl Work<'_> {
@@ -42,12 +41,8 @@ impl Work<'_> {
         let mut known = (*known).clone();
         known.consent = consent;
         known.consent_at = self.now;
+        let decided = known.decided();
         self.save_known(group, known);
-        let decided = match consent {
-            Consent::Accepted => Decided::Accepted,
-            Consent::Blocked => Decided::Blocked,
-            Consent::Requested | Consent::Stranger => Decided::Undecided,
-        };
         self.introduce_to_own(group, Some((decided, self.now)))
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::work::Work;
 use super::super::{Consent, Error, table};
 use crate::address::UserId;
+use crate::content::Consent as Decided;
 use crate::group::{GroupId, Head};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::{self, messenger as record};
@@ -48,6 +49,15 @@ impl Known {
     /// Whether we take part.
     pub(in crate::messenger) fn takes_part(&self) -> bool {
         self.member && self.consent == Consent::Accepted
+    }
+
+    /// What was decided, for our other devices; of two decisions at a time the greater counts.
+    pub(super) fn decided(&self) -> Decided {
+        match self.consent {
+            Consent::Accepted => Decided::Accepted,
+            Consent::Blocked => Decided::Blocked,
+            Consent::Requested | Consent::Stranger => Decided::Undecided,
+        }
     }
 
     /// Whether anything of the group may be said to its members: also that we have left.

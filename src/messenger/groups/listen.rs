@@ -1,5 +1,9 @@
 //! What comes to us in groups.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::super::due::Job;
 use super::super::event::{Arrival, Conversation, Happening};
 use super::super::receive::{Received, Rejection};
 use super::super::search::Peers;
@@ -11,8 +15,12 @@ use crate::content::{Frame, Said};
 use crate::group::sender_key::{DecryptError, Peek};
 use crate::group::{GroupId, Head, Member};
 use crate::session::{Content, KEPT_TIME};
+use crate::timestamp::Timestamp;
 use crate::wire::stored::{self, messenger::HeldEnvelope};
 use crate::wire::{ChainId, Control, GroupMessage, MessageId, SenderKeyDistribution};
+
+/// When it is asked again what a head stands for.
+const ASK_AGAIN: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// How many messages of one device are held because their head is not known; then the
 /// oldest goes.
@@ -213,12 +221,13 @@ impl Work<'_> {
         let order = self.next_order().to_be_bytes();
         let key = [prefix.as_slice(), &order].concat();
         self.view.put(table::GROUP_HELD, key, stored::encode(&record));
-        Ok(())
+        self.set_due(Job::GroupHeld, group.as_bytes(), self.now.after(ASK_AGAIN))
     }
 
     /// A group has another state: what waited for one is tried again.
     pub(in crate::messenger) fn try_group_held(&mut self, group: &[u8]) -> Result<(), Error> {
         let Ok(group) = group.try_into().map(GroupId::from_bytes) else { return Ok(()) };
+        let mut waiting = BTreeSet::new();
         for (key, row) in self.view.scan_prefix(table::GROUP_HELD, group.as_bytes())? {
             let record = stored::decode::<HeldEnvelope>(&row, "held envelope").ok();
             let sender = key.get(32..).and_then(table::split_device).map(|(sender, _)| sender);
@@ -228,19 +237,35 @@ impl Work<'_> {
                 self.view.delete(table::GROUP_HELD, key);
                 continue;
             };
-            let held_at = crate::timestamp::Timestamp::from_millis(record.held_at);
-            let expired = self.may_expire && self.now.since(held_at) > KEPT_TIME;
             let found = self.recognised_of(&group, &sender, &message)?;
-            let (Some(chain_id), false) = (found, expired) else {
+            let Some(chain_id) = found else {
                 self.view.delete(table::GROUP_HELD, key);
                 continue;
             };
             let outcome = self.take_group_message(&group, &sender, chain_id, &message, None)?;
             if outcome != Received::Held {
                 self.view.delete(table::GROUP_HELD, key);
+            } else {
+                // Asked when it came; by now the answer is lost.
+                let late = self.now.since(Timestamp::from_millis(record.held_at)) >= ASK_AGAIN;
+                let chains = self.chains(&group, &sender)?;
+                let peek = chains.find(&message).and_then(|chain| chain.peek(&message).ok());
+                self.keep_chains(chains);
+                if let Some(Peek { roster, .. }) = peek.filter(|_| late)
+                    && !waiting.contains(&sender)
+                {
+                    self.ask_behind(&sender, &group, Some(roster))?;
+                }
+                waiting.insert(sender);
             }
         }
-        Ok(())
+        match waiting.is_empty() {
+            true => Ok(()),
+            false => {
+                let at = self.now.after(ASK_AGAIN);
+                self.set_due(Job::GroupHeld, group.as_bytes(), at)
+            }
+        }
     }
 
     fn recognised_of(

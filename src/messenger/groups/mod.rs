@@ -9,7 +9,7 @@
 //! | `notes`, `news`, `parts`, `behind` | what members tell each other |
 //! | `readers`, `own_chain`, `speak` | sending |
 //! | `chains`, `keys`, `listen` | receiving |
-//! | `gaps`, `copies` | what went missing |
+//! | `gaps`, `copies`, `sweep` | what went missing, and what is forgotten |
 //! | `told` | what an app is told |
 
 mod act;
@@ -34,6 +34,7 @@ mod people;
 mod readers;
 mod rosters;
 mod speak;
+mod sweep;
 mod told;
 mod view;
 

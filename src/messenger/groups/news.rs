@@ -72,13 +72,10 @@ impl Work<'_> {
     pub(in crate::messenger) fn introduce_all_to_own(&mut self) -> Result<(), Error> {
         for group in self.all_groups()? {
             let Some(known) = self.known(&group)? else { continue };
-            let decided = match known.consent {
-                Consent::Accepted => Decided::Accepted,
-                Consent::Blocked => Decided::Blocked,
-                Consent::Requested => Decided::Undecided,
-                Consent::Stranger => continue,
-            };
-            self.introduce_to_own(&group, Some((decided, known.consent_at)))?;
+            if known.consent != Consent::Stranger {
+                let decided = (known.decided(), known.consent_at);
+                self.introduce_to_own(&group, Some(decided))?;
+            }
         }
         Ok(())
     }
@@ -162,7 +159,7 @@ impl Work<'_> {
         }
         if ourselves
             && let Some((decided, at)) = news.consent
-            && (at > known.consent_at || before.is_none())
+            && (before.is_none() || (at, decided) > (known.consent_at, known.decided()))
         {
             known.consent = match decided {
                 Decided::Accepted => Consent::Accepted,
