@@ -147,9 +147,9 @@ impl App {
     }
 
     /// How it stands with a device.
-    pub(crate) fn status(&self, address: &Address) -> Result<String, Failure> {
+    pub(crate) fn status(&self, address: &Address, now: Timestamp) -> Result<String, Failure> {
         let peer = self.contacts.get(address)?;
-        let sending = peer.sending_session();
+        let sending = peer.sending_session(now);
         let epochs = sending.map_or(0, Session::epochs_mixed);
         let confirmed = u8::from(sending.is_some_and(Session::is_confirmed));
         Ok(format!("{epochs} {confirmed} {}", peer.sessions().len()))

@@ -116,7 +116,7 @@ fn answer(app: &mut Option<App>, request: Request, now: Timestamp) -> Result<Str
         }
         (Request::Answer(address), Some(app)) => app.answer(&address, now),
         (Request::Receive(envelope), Some(app)) => app.receive(&envelope, now),
-        (Request::Status(address), Some(app)) => app.status(&address),
+        (Request::Status(address), Some(app)) => app.status(&address, now),
         (Request::Safety(user), Some(app)) => app.safety(&user),
         (Request::Reload, Some(app)) => {
             *app = app.reloaded()?;

@@ -98,7 +98,7 @@ impl Work<'_> {
             let again = self.contact(user)?.begin_again.contains(&address.device);
             let mut peer = self.peer(address)?;
             let can_send = peer
-                .sending_session()
+                .sending_session(self.now)
                 .is_some_and(|session| !session.is_first_chain_over(self.now));
             if !again && (can_send || !waiting) {
                 self.keep_peer(peer);

@@ -78,7 +78,7 @@ impl Work<'_> {
     /// How many post-quantum epochs are mixed into the session that sends to a device.
     pub(super) fn epochs_mixed(&mut self, address: &Address) -> Result<u32, Error> {
         let peer = self.peer(address)?;
-        let epochs = peer.sending_session().map_or(0, Session::epochs_mixed);
+        let epochs = peer.sending_session(self.now).map_or(0, Session::epochs_mixed);
         self.keep_peer(peer);
         Ok(epochs)
     }

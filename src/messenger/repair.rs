@@ -278,7 +278,8 @@ impl Work<'_> {
     /// What was sent to this device has no receipt for days.
     pub(super) fn is_silent(&mut self, address: &Address) -> Result<(), Error> {
         let peer = self.peer(address)?;
-        let confirmed = peer.sending_session().is_some_and(crate::session::Session::is_confirmed);
+        let sending = peer.sending_session(self.now);
+        let confirmed = sending.is_some_and(crate::session::Session::is_confirmed);
         self.keep_peer(peer);
         if !confirmed {
             self.heard_from(address)?;

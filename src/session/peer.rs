@@ -42,6 +42,7 @@ pub struct Peer {
     /// A generation of the peer's has been accepted.
     pub(super) met: bool,
     pub(super) sessions: Vec<Session>,
+    /// The highest that the peer has used, named or answered in.
     pub(super) highest_generation: u64,
     pub(super) next_ordinal: u32,
     pub(super) numbering: Numbering,
@@ -74,10 +75,12 @@ impl Peer {
         &self.sessions
     }
 
-    /// The session that the next message goes into.
+    /// The session that a message goes into at this time: of those that the peer would
+    /// refuse, one only if there is no other.
     #[must_use]
-    pub fn sending_session(&self) -> Option<&Session> {
-        self.sessions.get(self.sending_place(|_| true)?)
+    pub fn sending_session(&self, now: Timestamp) -> Option<&Session> {
+        let place = self.sending_place(|session| self.is_plausible(session, now));
+        self.sessions.get(place.or_else(|| self.sending_place(|_| true))?)
     }
 
     /// Numbers of the peer's messages that were sent and are not here, oldest first,
@@ -106,9 +109,11 @@ impl Peer {
             return Err(HandshakeError::OtherUser);
         }
         let account_key = self.check_account(prekeys.account_key())?;
-        let generation = self.highest_generation.saturating_add(1).max(now.as_secs());
+        let plausible = self.sessions.iter().filter(|session| self.is_plausible(session, now));
+        let highest = plausible.map(Session::generation).max().unwrap_or(0);
+        let highest = highest.max(self.highest_generation);
+        let generation = highest.saturating_add(1).max(now.as_secs());
         let initiated = initiate(us, our_list, prekeys, generation, now, rng)?;
-        self.highest_generation = generation;
         self.account_key = Some(account_key);
         let (mut rows, mut tags) = (Vec::new(), Vec::new());
         let mut session = Session::initiate(initiated, now);
@@ -134,12 +139,15 @@ impl Peer {
         // Rather an older session than one whose first chain nobody answered in time; if
         // the peer has not forgotten it by now. (Of one that was used while the clock was
         // ahead, nobody knows when that was.)
-        let newest = self.sending_session().map(Session::id);
+        let newest = self.sending_session(now).map(Session::id);
         let recent = |at: Timestamp| at <= now && now.since(at) <= KEPT_TIME;
         let remembered =
             |session: &Session| Some(session.id()) == newest || recent(session.last_used_at());
+        let plausible = |session: &Session| self.is_plausible(session, now);
+        let usable = |session: &Session| !session.is_first_chain_over(now) && remembered(session);
         let place = self
-            .sending_place(|session| !session.is_first_chain_over(now) && remembered(session))
+            .sending_place(|session| plausible(session) && usable(session))
+            .or_else(|| self.sending_place(plausible))
             .or_else(|| self.sending_place(|_| true))
             .ok_or(EncryptError::NoSession)?;
         self.encrypt_at(place, body, numbers, view, now, rng)
@@ -243,13 +251,14 @@ impl Peer {
                 Ok(unsaved) => {
                     let (id, ordinal) = (session.id(), session.ordinal());
                     let generation = session.generation();
+                    self.highest_generation = self.highest_generation.max(generation);
                     let (received, beside, tags) = unsaved.into_parts();
                     let mut rows = vec![PeerRow::Session(id)];
                     rows.extend(beside.into_iter().map(|row| PeerRow::Beside(id, row)));
                     let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
                     // Still with its handshake: nothing of ours has arrived there.
                     if only.is_some() {
-                        delivered.answer = self.answer_to(id, generation);
+                        delivered.answer = self.answer_to(id, generation, now);
                     }
                     return Ok(Unsaved::new(delivered, rows, tags));
                 }
@@ -296,7 +305,7 @@ impl Peer {
         tags.extend(session.expected_tags().map(TagChange::Expected));
         let ordinal = self.add(session, &mut rows, &mut tags);
         let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
-        delivered.answer = self.answer_to(id, generation);
+        delivered.answer = self.answer_to(id, generation, now);
         Ok(Unsaved::new(delivered, rows, tags))
     }
 
@@ -354,7 +363,7 @@ impl Peer {
     /// called once a day or so.
     pub fn expire(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
         let (mut rows, mut tags) = (Vec::new(), Vec::new());
-        let sending = self.sending_session().map(Session::id);
+        let sending = self.sending_session(now).map(Session::id);
         // Where the peer sends while it knows nothing of the session that we send in.
         let confirmed = self.sessions.iter().filter(|session| session.is_confirmed());
         let theirs = confirmed.max_by_key(|session| session.generation()).map(Session::id);
@@ -434,12 +443,13 @@ impl Peer {
 
     /// Names a generation above that of a session which the peer sends in, if ours is
     /// another one with none lower.
-    fn answer_to(&self, session: HandshakeId, generation: u64) -> Option<Answer> {
-        let sending = self.sending_session()?;
+    fn answer_to(&self, session: HandshakeId, generation: u64, now: Timestamp) -> Option<Answer> {
+        let sending = self.sending_session(now)?;
         if sending.id() == session || sending.generation() < generation {
             return None;
         }
-        let above = self.highest_generation.max(generation.saturating_add(1));
+        let ours = self.highest_generation.max(sending.generation());
+        let above = ours.max(generation.saturating_add(1));
         Some(Answer { session, generation: above })
     }
 
@@ -455,8 +465,17 @@ impl Peer {
         if !self.met {
             return generation < FIRST_GENERATION_LIMIT;
         }
-        let known = self.highest_generation.max(now.as_secs());
-        generation <= known.saturating_add(GENERATION_JUMP)
+        generation <= self.highest_plausible(now)
+    }
+
+    fn highest_plausible(&self, now: Timestamp) -> u64 {
+        self.highest_generation.max(now.as_secs()).saturating_add(GENERATION_JUMP)
+    }
+
+    /// Whether the peer may have taken a session: not if a clock that was ahead has begun
+    /// it.
+    fn is_plausible(&self, session: &Session, now: Timestamp) -> bool {
+        session.is_confirmed() || session.generation() <= self.highest_plausible(now)
     }
 
     fn deliver(

@@ -85,12 +85,12 @@ impl Conversation {
 
     pub(super) fn epochs_mixed(&self, side: usize) -> u32 {
         let peer = self.peers[side].as_ref();
-        peer.and_then(Peer::sending_session).map_or(0, Session::epochs_mixed)
+        peer.and_then(|peer| peer.sending_session(TIME)).map_or(0, Session::epochs_mixed)
     }
 
     /// A side makes an envelope; gives its number.
     pub(super) fn send(&mut self, side: usize, say: Say<'_>) -> usize {
-        let first = self.peers[side].as_ref().unwrap().sending_session().unwrap();
+        let first = self.peers[side].as_ref().unwrap().sending_session(TIME).unwrap();
         let first = !first.is_confirmed();
         let (id, content) = match say {
             Say::Message(content) | Say::Notice(content) => (self.draws.bytes(), content.to_vec()),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use subrosa::{Received, Status, Timestamp};
+use subrosa::{Received, Rejection, Status, Timestamp};
 
-use crate::world::World;
+use crate::world::{World, is_first};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -152,4 +152,34 @@ fn a_process_that_only_polls_notices_that_its_clock_went_back() {
     }
     world.deliver(&mut bob);
     assert_eq!(bob.texts(), ["lost"]);
+}
+
+#[test]
+fn a_session_that_a_clock_far_ahead_has_begun_does_not_stand_in_the_way_of_others() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let right = subrosa::Clock::now(&world.clock);
+    // What she said has no receipt, so she begins another session: from years ahead.
+    alice.say(&bob.user(), "lost");
+    world.carry(&mut alice);
+    drop(world.fetch_mail(&bob));
+    world.clock.advance(3 * YEAR);
+    for _ in 0..10 {
+        world.clock.advance(DAY);
+        bob.messenger.prekeys_left(0).unwrap();
+        world.carry(&mut bob);
+        world.carry(&mut alice);
+    }
+    let begun = world.fetch_mail(&bob);
+    assert!(begun.iter().any(|(_, envelope)| is_first(envelope)));
+    // Bob's clock was right all the time, and refuses it.
+    world.clock.set(right);
+    for (_, envelope) in begun.iter().filter(|(_, envelope)| is_first(envelope)) {
+        let outcome = bob.messenger.receive(envelope).unwrap();
+        assert_eq!(outcome, Received::Rejected(Rejection::Forged));
+    }
+    let id = alice.say(&bob.user(), "heard");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(bob.texts(), ["heard"]);
+    assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
 }

@@ -469,6 +469,8 @@ fn an_implausible_generation_is_refused_and_does_not_block_the_next() {
     let first = initiator.send(b"first").unwrap();
     responder.receive(&first).unwrap();
     initiator.now = Timestamp::from_secs(START + (1 << 25));
+    let signed = PrekeySecret::from_record(&responder.signed.record(), responder.address());
+    let signed = signed.unwrap();
     let bundle = {
         let mut later = Side::new("bob", 1);
         later.now = initiator.now;
@@ -484,6 +486,17 @@ fn an_implausible_generation_is_refused_and_does_not_block_the_next() {
     let error = responder.receive(&envelope).unwrap_err();
     assert_eq!(error, DecryptError::Handshake(HandshakeError::Refused));
     assert!(responder.state() == before);
+    // Once its clock is right, the initiator does not begin above that.
+    initiator.now = responder.now;
+    responder.signed = signed;
+    let bundle = responder.bundle(false);
+    initiator.initiate(&user("bob"), &bundle);
+    let envelope = initiator.send(b"from now").unwrap();
+    assert_eq!(text(&responder.receive(&envelope).unwrap()), b"from now");
+    let answer = responder.send(b"answer").unwrap();
+    assert_eq!(text(&initiator.receive(&answer).unwrap()), b"answer");
+    let envelope = initiator.send(b"from then on").unwrap();
+    assert_eq!(text(&responder.receive(&envelope).unwrap()), b"from then on");
 }
 
 // Promise 7: a restored state repeats no key and nonce, and is noticed.

@@ -81,7 +81,8 @@ impl Conversation {
     }
 
     fn send(&mut self, by: usize, len: usize) {
-        if self.sides[by].peer.as_ref().is_none_or(|peer| peer.sending_session().is_none()) {
+        let side = &self.sides[by];
+        if side.peer.as_ref().is_none_or(|peer| peer.sending_session(side.now).is_none()) {
             self.initiate(by, true);
         }
         self.sent[by] += 1;
@@ -180,8 +181,7 @@ impl Conversation {
             assert_eq!(gaps, self.lost[to], "the gaps are what was lost");
         }
         let [one, two] = &self.sides;
-        let (one, two) =
-            (one.peer().sending_session().unwrap(), two.peer().sending_session().unwrap());
+        let [one, two] = [one, two].map(|side| side.peer().sending_session(side.now).unwrap());
         assert_eq!(one.id(), two.id(), "both send in the same session");
         assert_eq!(one.epochs_mixed(), two.epochs_mixed());
     }

@@ -318,7 +318,7 @@ fn an_account_that_was_forgotten_may_be_another() {
     let forgotten = other.peer.as_mut().unwrap().forget_account();
     crate::side::save(&mut other.rows, other.peer.as_ref().unwrap(), forgotten);
     other.reload();
-    assert!(other.peer().sending_session().is_none());
+    assert!(other.peer().sending_session(other.now).is_none());
     assert!(other.peer().sessions().iter().all(|session| session.is_given_up()));
     other.receive(&envelope).unwrap();
     // Another account with the same address.

@@ -56,7 +56,7 @@ fn records_of_version_1_load_and_the_conversation_goes_on() {
                 assert_eq!(text(&received), message.as_bytes());
             }
         }
-        let [alice, bob] = sides.map(|side| epochs_mixed(side.peer.as_ref()));
+        let [alice, bob] = sides.each_ref().map(epochs_mixed);
         assert!(alice == bob && alice >= 1, "{name}: the epoch in progress was completed");
     }
 }
@@ -76,14 +76,15 @@ fn unhex(value: &Value) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-fn epochs_mixed(peer: Option<&Peer>) -> u32 {
-    peer.and_then(Peer::sending_session).map_or(0, Session::epochs_mixed)
+fn epochs_mixed(side: &Side) -> u32 {
+    let sending = side.peer.as_ref().and_then(|peer| peer.sending_session(side.now));
+    sending.map_or(0, Session::epochs_mixed)
 }
 
 /// What the records of a side hold, for those who cannot look inside.
 fn content(side: &Side) -> Value {
     let peer = side.peer.as_ref().map(|peer| {
-        let session = peer.sending_session().unwrap();
+        let session = peer.sending_session(side.now).unwrap();
         json!({
             "address": peer.address().to_string(),
             "sessions": peer.sessions().len(),
@@ -227,7 +228,7 @@ fn is_moment(name: &str, sides: &[Side; 2]) -> bool {
         "received" => bob.0 == COLLECTING && bob.1 >= 37,
         "answering" => bob.0 == ANSWERING && alice.1 > 12,
         "agreed" => alice.0 == AGREED,
-        _ => bob.0 == IDLE && epochs_mixed(sides[1].peer.as_ref()) == 1,
+        _ => bob.0 == IDLE && epochs_mixed(&sides[1]) == 1,
     }
 }
 
