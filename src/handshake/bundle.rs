@@ -116,12 +116,16 @@ fn verify_device(
     let verify = |prekey: &SignedPrekey, kind| {
         VerifiedPrekey::verify(prekey, kind, &address, listed.signing_key(), now)
     };
+    let signed = verify(signed_prekey, PrekeyKind::Signed)?;
+    let one_time = one_time_prekey.as_ref().map(|prekey| verify(prekey, PrekeyKind::OneTime));
+    let one_time = match one_time.transpose() {
+        // Published by a clock that was behind, or long ago. The other does without it.
+        Err(HandshakeError::Expired) => None,
+        verified => verified?,
+    };
     Ok(VerifiedPrekeys {
-        signed: verify(signed_prekey, PrekeyKind::Signed)?,
-        one_time: one_time_prekey
-            .as_ref()
-            .map(|prekey| verify(prekey, PrekeyKind::OneTime))
-            .transpose()?,
+        signed,
+        one_time,
         account_key: list.account_key(),
         signing_key: *listed.signing_key(),
         identity_key: *listed.identity_key(),

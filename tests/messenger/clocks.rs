@@ -183,3 +183,22 @@ fn a_session_that_a_clock_far_ahead_has_begun_does_not_stand_in_the_way_of_other
     assert_eq!(bob.texts(), ["heard"]);
     assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
 }
+
+#[test]
+fn one_time_prekeys_that_a_clock_behind_has_made_keep_nobody_from_a_device() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    let right = subrosa::Clock::now(&world.clock);
+    // All that he has published are given away; those that follow have expired already.
+    for _ in 0..100 {
+        world.directory.bundle(&bob.user()).unwrap();
+    }
+    world.clock.set(Timestamp::from_secs(right.as_secs() - YEAR.as_secs()));
+    bob.messenger.prekeys_left(0).unwrap();
+    world.carry(&mut bob);
+    world.clock.set(right);
+    alice.say(&bob.user(), "hello");
+    world.carry(&mut alice);
+    world.deliver(&mut bob);
+    assert_eq!(bob.texts(), ["hello"]);
+}
