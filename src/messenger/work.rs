@@ -11,7 +11,7 @@ use rand::rngs::{ChaCha20Rng, SysRng};
 use rand_core::{Rng, TryRng};
 
 use super::contact::ContactRecord;
-use super::groups::GroupCache;
+use super::groups::{GroupCache, TouchedGroups};
 use super::own::Own;
 use super::view::View;
 use super::{Error, EventId, Options, OutgoingId, clock, table};
@@ -40,13 +40,29 @@ pub(super) struct Cache {
     pub(super) tags_complete: bool,
     /// The store may have remains to get rid of.
     pub(super) tidy: bool,
-    touched: HashSet<Address>,
-    touched_contacts: HashSet<UserId>,
+    touched: Touched,
     /// Peers that this commit has written, and which of their rows have changed since: these
     /// are written once more at its end.
     pub(super) written: HashMap<Address, Vec<PeerRow>>,
     /// A step that failed had changed a peer whose rows were still to be written.
     lost: bool,
+}
+
+/// What steps have changed.
+#[derive(Default)]
+struct Touched {
+    peers: HashSet<Address>,
+    contacts: HashSet<UserId>,
+    groups: TouchedGroups,
+}
+
+impl Touched {
+    fn add(&mut self, others: Self) {
+        let Self { peers, contacts, groups } = others;
+        self.peers.extend(peers);
+        self.contacts.extend(contacts);
+        self.groups.add(groups);
+    }
 }
 
 impl Cache {
@@ -62,8 +78,7 @@ impl Cache {
             groups: GroupCache::default(),
             tags_complete: false,
             tidy: false,
-            touched: HashSet::new(),
-            touched_contacts: HashSet::new(),
+            touched: Touched::default(),
             written: HashMap::new(),
             lost: false,
         }
@@ -77,11 +92,10 @@ impl Cache {
         self.peers.clear();
         self.health.clear();
         self.tags_complete = false;
-        self.touched.clear();
-        self.touched_contacts.clear();
+        self.touched = Touched::default();
         self.written.clear();
         self.lost = false;
-        self.groups.forget();
+        self.groups = GroupCache::default();
     }
 
     /// Forgets what steps changed that did not come to be.
@@ -97,28 +111,27 @@ impl Cache {
         self.own = None;
         self.clock = None;
         self.health.clear();
-        for address in self.touched.drain() {
+        let Touched { peers, contacts, groups } = std::mem::take(&mut self.touched);
+        for address in peers {
             self.peers.remove(&address);
             self.tags_complete = false;
             self.lost |= self.written.get(&address).is_some_and(|rows| !rows.is_empty());
         }
-        for user in self.touched_contacts.drain() {
+        for user in contacts {
             self.contacts.remove(&user);
         }
-        self.groups.undo();
+        self.groups.undo(groups);
     }
 
     /// What steps changed is in the store.
     fn keep(&mut self, revision: Revision) {
         self.revision = revision;
-        self.touched_contacts.clear();
         self.written.clear();
-        self.groups.keep();
+        let Touched { peers, contacts: _, groups } = std::mem::take(&mut self.touched);
+        self.groups.keep(&groups);
         if self.peers.len() > MAX_PEERS {
-            let touched = std::mem::take(&mut self.touched);
-            self.peers.retain(|address, _| touched.contains(address));
+            self.peers.retain(|address, _| peers.contains(address));
         }
-        self.touched.clear();
         if self.contacts.len() > 4 * MAX_PEERS {
             self.contacts.clear();
         }
@@ -221,7 +234,7 @@ impl Work<'_> {
                 self.cache.undo_step();
             }
         }
-        self.cache.touched.extend(before);
+        self.cache.touched.add(before);
         result
     }
 
@@ -246,12 +259,17 @@ impl Work<'_> {
 
     /// Notes that a peer is being changed.
     pub(super) fn touch(&mut self, address: &Address) {
-        self.cache.touched.insert(address.clone());
+        self.cache.touched.peers.insert(address.clone());
     }
 
     /// Notes that a contact is being changed.
     pub(super) fn touch_contact(&mut self, user: &UserId) {
-        self.cache.touched_contacts.insert(user.clone());
+        self.cache.touched.contacts.insert(user.clone());
+    }
+
+    /// Notes what is being changed of groups.
+    pub(super) fn touched_groups(&mut self) -> &mut TouchedGroups {
+        &mut self.cache.touched.groups
     }
 
     /// A place in the order of errands and events, above every earlier one: by commits, so

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use subrosa::wire::{Envelope, GroupMessage};
-use subrosa::{EventKind, GroupChange, GroupId, Messenger, Received, RecoveryKey, Rejection, Role};
+use subrosa::{
+    Content, Error, EventKind, GroupChange, GroupId, Incoming, Messenger, Received, RecoveryKey,
+    Rejection, Role,
+};
 
-use crate::groups::{add, group_of, members, say, three};
+use crate::groups::{add, changes, group_of, members, say, three};
 use crate::world::{Device, World};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -345,4 +348,41 @@ fn a_backup_has_the_groups() {
     assert_eq!(again.texts(), ["to the new one"]);
     assert!(alice.texts().contains(&"I am back".to_owned()), "{:?}", alice.texts());
     assert!(carol.texts().contains(&"I am back".to_owned()), "{:?}", carol.texts());
+}
+
+#[test]
+fn a_batch_that_fails_leaves_nothing_of_a_group_behind() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let removal = GroupChange::Remove(vec![carol.user()]);
+    alice.messenger.change_group(&group, removal).unwrap();
+    say(&mut alice, &group, "without her");
+    world.carry(&mut alice);
+    let mail = world.fetch_mail(&bob);
+    let too_long = "x".repeat(70_000);
+    let failed = bob.messenger.batch(|batch| {
+        for (from, envelope) in &mail {
+            batch.receive(Incoming::new(envelope).claimed_from(from))?;
+        }
+        let _ = batch.send(group, Content::text(too_long.as_str())).unwrap_err();
+        // Reads the group once more, and the people in it.
+        batch.send(group, Content::text("never said"))?;
+        Err::<(), _>(Error::Unknown)
+    });
+    assert!(matches!(failed, Err(Error::Unknown)), "{failed:?}");
+    assert_eq!(members(&mut bob, &group).len(), 3);
+    for (from, envelope) in &mail {
+        let incoming = Incoming::new(envelope).claimed_from(from);
+        bob.messenger.receive(incoming).unwrap();
+    }
+    bob.read();
+    assert_eq!(changes(&bob), [(Some(alice.user()), GroupChange::Remove(vec![carol.user()]))]);
+    assert_eq!(bob.texts(), ["without her"]);
+    // And by the store alone it is the same.
+    bob.restart();
+    assert_eq!(members(&mut bob, &group).len(), 2);
+    say(&mut carol, &group, "not heard");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["without her"]);
 }

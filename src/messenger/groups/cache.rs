@@ -29,46 +29,40 @@ pub(in crate::messenger) struct GroupCache {
     pub(super) tags: TagTable<Place>,
     /// The tags of every chain of this revision are in the table.
     pub(super) tags_complete: bool,
-    touched: HashSet<GroupId>,
-    touched_chains: HashSet<Place>,
+}
+
+/// What steps have changed of groups.
+#[derive(Default)]
+pub(in crate::messenger) struct TouchedGroups {
+    pub(super) groups: HashSet<GroupId>,
+    pub(super) chains: HashSet<Place>,
+}
+
+impl TouchedGroups {
+    pub(in crate::messenger) fn add(&mut self, others: Self) {
+        self.groups.extend(others.groups);
+        self.chains.extend(others.chains);
+    }
 }
 
 impl GroupCache {
-    /// Notes that what is known of a group is being changed.
-    pub(super) fn touch(&mut self, group: &GroupId) {
-        self.touched.insert(*group);
-    }
-
-    /// Notes that chains are being changed.
-    pub(super) fn touch_chains(&mut self, place: &Place) {
-        self.touched_chains.insert(place.clone());
-    }
-
-    /// Forgets everything: the store has another revision.
-    pub(in crate::messenger) fn forget(&mut self) {
-        *self = Self::default();
-    }
-
     /// Forgets what steps changed that did not come to be.
-    pub(in crate::messenger) fn undo(&mut self) {
-        for group in self.touched.drain() {
+    pub(in crate::messenger) fn undo(&mut self, touched: TouchedGroups) {
+        for group in touched.groups {
             self.known.remove(&group);
             self.rosters.remove(&group);
         }
-        for place in self.touched_chains.drain() {
+        for place in touched.chains {
             self.chains.remove(&place);
             self.tags_complete = false;
         }
     }
 
     /// What steps changed is in the store.
-    pub(in crate::messenger) fn keep(&mut self) {
-        self.touched.clear();
+    pub(in crate::messenger) fn keep(&mut self, touched: &TouchedGroups) {
         if self.chains.len() > MAX_CHAINS {
-            let touched = std::mem::take(&mut self.touched_chains);
-            self.chains.retain(|place, _| touched.contains(place));
+            self.chains.retain(|place, _| touched.chains.contains(place));
         }
-        self.touched_chains.clear();
         if self.rosters.len() > MAX_ROSTERS {
             self.rosters.clear();
         }

@@ -41,7 +41,7 @@ impl Work<'_> {
         sender: &Address,
     ) -> Result<SenderChains, Error> {
         let place = (*group, sender.clone());
-        self.cache.groups.touch_chains(&place);
+        self.touched_groups().chains.insert(place.clone());
         if let Some(chains) = self.cache.groups.chains.remove(&place) {
             return Ok(chains);
         }

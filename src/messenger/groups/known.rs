@@ -122,7 +122,7 @@ impl Work<'_> {
     pub(super) fn save_known(&mut self, group: &GroupId, known: Known) {
         let row = stored::encode(&known.to_record());
         self.view.put(table::GROUPS, group.as_bytes().to_vec(), row);
-        self.cache.groups.touch(group);
+        self.touched_groups().groups.insert(*group);
         self.cache.groups.known.insert(*group, Some(Arc::new(known)));
     }
 

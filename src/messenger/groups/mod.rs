@@ -38,7 +38,7 @@ mod sweep;
 mod told;
 mod view;
 
-pub(super) use cache::GroupCache;
+pub(super) use cache::{GroupCache, TouchedGroups};
 pub use change::GroupChange;
 pub(super) use told::{GroupHappening, decode_group, decode_invitation};
 pub use view::{Group, GroupMember};

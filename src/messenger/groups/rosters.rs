@@ -53,7 +53,7 @@ impl Work<'_> {
             number = number.saturating_add(1);
         }
         old.for_each(|(key, _)| self.view.delete(table::ROSTERS, key));
-        self.cache.groups.touch(&group);
+        self.touched_groups().groups.insert(group);
         self.cache.groups.rosters.insert(group, roster);
         Ok(())
     }
