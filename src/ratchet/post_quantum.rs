@@ -355,3 +355,82 @@ fn epoch_secret(
         &[&epoch.to_be_bytes(), &sha256(&[key.as_bytes()]), &sha256(&[ciphertext.as_bytes()])],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha8Rng;
+
+    use super::*;
+
+    /// A side that takes in shards: of the key, or of the answer to its own.
+    fn collecting(key_side: bool) -> PostQuantum {
+        let mut side = PostQuantum::new(key_side);
+        side.before_send(&mut ChaCha8Rng::seed_from_u64(1));
+        side
+    }
+
+    fn has_heard(side: &PostQuantum) -> bool {
+        matches!(side.state, State::Offering { heard: true, .. })
+    }
+
+    /// Records of a side that offers a key, and of one that answers.
+    fn records(cursor: u32) -> [stored::PostQuantum; 2] {
+        let seed = vec![7; 64];
+        [
+            Stored::Offering(stored::Offering { seed, cursor, heard: false }),
+            Stored::Answering(stored::Answering { secret: vec![7; 32], cursor }),
+        ]
+        .map(|state| stored::PostQuantum { state: Some(state) })
+    }
+
+    proptest! {
+        #[test]
+        fn a_field_that_is_none_of_this_epoch_changes_nothing_and_no_row_is_longer_than_a_key(
+            key_side: bool,
+            epoch in prop_oneof![3 => Just(1_u8), 1 => any::<u8>()],
+            first in prop_oneof![1 => Just(255_u8), 3 => any::<u8>()],
+            shards in 0..80_usize,
+            rest in prop_oneof![3 => Just(0), 1 => 0..SHARD_LEN],
+        ) {
+            let mut side = collecting(key_side);
+            let mut field = vec![epoch, first];
+            field.resize(FIELD_HEAD_LEN + shards * SHARD_LEN + rest, 3);
+            let change = side.receive(&field);
+            if epoch == 1 && first < 255 && shards > 0 && rest == 0 {
+                prop_assert_eq!(has_heard(&side), key_side);
+                if shards < 35 {
+                    prop_assert_eq!(change, RowsChange::Added(0));
+                }
+                field.truncate(FIELD_HEAD_LEN + 37 * SHARD_LEN);
+                prop_assert!(side.row(0).is_none_or(|row| row == field));
+            } else {
+                prop_assert_eq!(change, RowsChange::None);
+                prop_assert!(!has_heard(&side) && side.row_count() == 0);
+            }
+        }
+
+        #[test]
+        fn a_record_that_counts_beyond_the_last_shard_is_damaged(
+            cursor in prop_oneof![Just(254_u32), Just(255), any::<u32>()],
+        ) {
+            for record in records(cursor) {
+                let loaded = PostQuantum::from_record(true, 0, &record);
+                prop_assert_eq!(loaded.is_ok(), cursor < 255);
+            }
+        }
+
+        #[test]
+        fn an_answer_of_another_length_or_of_nobody_is_damaged(
+            len in prop_oneof![Just(1120_usize), 0..2_000_usize],
+        ) {
+            let [offering, answering] = records(0).map(|record| {
+                let mut loaded = PostQuantum::from_record(true, 0, &record).unwrap();
+                loaded.restore_answer(&vec![5; len]).is_ok()
+            });
+            prop_assert!(!offering);
+            prop_assert_eq!(answering, len == 1120);
+        }
+    }
+}
