@@ -258,7 +258,7 @@ impl UsedTags {
             added: VecDeque::new(),
             index: TagMap::default(),
             read: BTreeMap::new(),
-            saved: Saved::nothing(),
+            saved: Saved::default(),
         }
     }
 
@@ -464,4 +464,60 @@ impl UsedTag {
 
 fn is_over(opened: u64, at: Timestamp, seen: Seen) -> bool {
     seen.opened.saturating_sub(opened) > KEPT_MESSAGES || seen.at.since(at) > KEPT_TIME
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MOST: u64 = MAX_STORED_NUMBER;
+
+    fn key(tag: u64, at: u64) -> SkippedKey {
+        SkippedKey {
+            tag: Tag(tag),
+            number: 0,
+            message_key: MessageKey(Secret::copy_from(&[1; 32])),
+            mask_key: Arc::new(Secret::copy_from(&[2; 32])),
+            opened: 0,
+            at: Timestamp::from_secs(at),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_of_more_rows_than_are_kept_or_of_numbers_without_end_is_damaged(
+            next in prop_oneof![MOST - 2..MOST + 3, 0..3_000_u64, any::<u64>()],
+            count in prop_oneof![998..1_003_u64, 1_998..2_003_u64, 0..4_000_u64],
+        ) {
+            let first = next.saturating_sub(count);
+            let count = next - first;
+            let skipped = SkippedKeys::awaiting(first, next).is_some();
+            prop_assert_eq!(skipped, count <= 2_000 && next <= MOST);
+            let used = UsedTags::saved(first, next, Saved::default()).is_some();
+            prop_assert_eq!(used, count <= 1_000 && next <= MOST);
+            if count > 0 {
+                prop_assert!(SkippedKeys::awaiting(next, first).is_none());
+                prop_assert!(UsedTags::saved(next, first, Saved::default()).is_none());
+            }
+        }
+    }
+
+    /// A peer can search for keys that give one tag twice.
+    #[test]
+    fn of_two_skipped_keys_with_one_tag_the_younger_is_found_when_the_older_has_gone() {
+        let mut skipped = SkippedKeys::empty();
+        skipped.push(key(7, 0));
+        let younger = skipped.push(key(7, 1));
+        let seen = Seen { opened: 0, at: Timestamp::from_secs(0).after(KEPT_TIME) };
+        let at = seen.at.after(Duration::from_secs(1));
+        skipped.expire(Seen { at, ..seen }, |_, _| {});
+        assert_eq!((skipped.first(), skipped.next()), (younger, younger + 1));
+        assert_eq!(skipped.find(Tag(7)).map(|(number, _)| number), Some(younger));
+        assert_eq!(skipped.tags().collect::<Vec<_>>(), [Tag(7)]);
+        let later = at.after(Duration::from_secs(1));
+        skipped.expire(Seen { at: later, ..seen }, |_, _| {});
+        assert!(skipped.find(Tag(7)).is_none() && skipped.tags().next().is_none());
+    }
 }

@@ -12,10 +12,6 @@ type LookUp<K> = dyn Fn(K) -> Option<Zeroizing<Vec<u8>>> + Send + Sync;
 pub(crate) struct Saved<K>(Option<Arc<LookUp<K>>>);
 
 impl<K> Saved<K> {
-    pub(crate) fn nothing() -> Self {
-        Self(None)
-    }
-
     pub(crate) fn new(
         look_up: impl Fn(K) -> Option<Zeroizing<Vec<u8>>> + Send + Sync + 'static,
     ) -> Self {
@@ -30,7 +26,7 @@ impl<K> Saved<K> {
 
 impl<K> Default for Saved<K> {
     fn default() -> Self {
-        Self::nothing()
+        Self(None)
     }
 }
 

@@ -139,7 +139,7 @@ impl ReceivingChain {
             first: *iteration,
             missing: Missing::none(),
             rows: BTreeMap::new(),
-            saved: Saved::nothing(),
+            saved: Saved::default(),
         })
     }
 
