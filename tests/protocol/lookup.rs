@@ -1,6 +1,7 @@
 //! Rows that are looked up when they are needed: loading costs the same whatever the
 //! history, nothing is forgotten by it, and what is forgotten is gone from the disk.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use subrosa::handshake::HandshakeId;
 use subrosa::identity::View;
 use subrosa::session::{
     Body, DecryptError, Delivered, EncryptError, KEPT_MESSAGES, NUMBERS_REMEMBERED, NumberReport,
-    Numbers, Peer, PeerRow, RowKey, Session, Unsaved,
+    Numbers, Peer, PeerRow, RowKey, Session, TagTable, Unsaved,
 };
 use subrosa::wire::{Envelope, MessageId};
 
@@ -23,6 +24,8 @@ struct Stored {
     peer: Peer,
     disk: Arc<Mutex<BTreeMap<PeerRow, Vec<u8>>>>,
     asked: Arc<AtomicUsize>,
+    /// Of the tags that were expected when it was first loaded, and what steps changed.
+    tags: RefCell<TagTable<()>>,
     side: Side,
 }
 
@@ -31,8 +34,12 @@ impl Stored {
     fn new(side: Side) -> Self {
         let disk = Arc::new(Mutex::new(side.rows.clone()));
         let peer = Peer::new(side.peer().address().clone());
-        let mut stored = Self { peer, disk, asked: Arc::default(), side };
+        let tags = RefCell::new(TagTable::new());
+        let mut stored = Self { peer, disk, asked: Arc::default(), tags, side };
         stored.reload();
+        for session in stored.peer.sessions() {
+            stored.tags.borrow_mut().extend(&(), session.expected_tags());
+        }
         stored
     }
 
@@ -56,6 +63,7 @@ impl Stored {
     }
 
     fn save<T>(&self, step: Unsaved<T, PeerRow>) -> T {
+        self.tags.borrow_mut().apply(&(), step.tags());
         for row in step.rows() {
             let bytes = self.peer.row(*row);
             let mut disk = self.disk.lock().unwrap();
@@ -90,6 +98,15 @@ impl Stored {
     fn expire(&mut self) {
         let expired = self.peer.expire(self.side.now);
         self.save(expired);
+    }
+
+    /// What the steps said of tags is what the sessions expect, as if they were loaded now.
+    fn check_tags(&self) {
+        let sessions = self.peer.sessions().iter();
+        let expected: BTreeSet<_> = sessions.flat_map(Session::expected_tags).collect();
+        let tags = self.tags.borrow();
+        assert!(expected.iter().all(|tag| tags.owners(*tag) == [()]));
+        assert_eq!(tags.len(), expected.len(), "tags of nobody");
     }
 
     /// What is on disk of a session is what it says may be there; all else that is there
@@ -292,7 +309,7 @@ fn used_tags_kept_under_a_clock_that_was_ahead_go_with_those_after_them() {
     let used = |other: &Stored| other.count(|row| matches!(row, RowKey::Used(_)));
     let all = used(&other);
     other.reload();
-    other.side.now = Timestamp::from_secs(START + 29 * day);
+    other.side.now = Timestamp::from_secs(START + 30 * day);
     other.expire();
     assert_eq!(used(&other), all);
     other.reload();
@@ -306,6 +323,64 @@ fn used_tags_kept_under_a_clock_that_was_ahead_go_with_those_after_them() {
     receive(&mut other, 1, START + 62 * day);
     assert_eq!(used(&other), 40 + 1 - 4);
     other.check_disk();
+    // Those from the future as well, once the first is found that is not.
+    receive(&mut other, 10, START + 30 * 365 * day);
+    receive(&mut other, 1, START + 62 * day);
+    other.reload();
+    for _ in 0..20 {
+        receive(&mut other, 1, START + 93 * day);
+    }
+    assert_eq!(used(&other), 20);
+    other.check_disk();
+}
+
+#[test]
+fn a_message_reads_four_rows_to_see_how_old_they_are_and_those_at_hand_besides() {
+    let (one, other) = pair(47);
+    let (mut one, mut other) = (Stored::new(one), Stored::new(other));
+    let mut receive = |other: &mut Stored, count: usize, at: u64| {
+        other.side.now = Timestamp::from_secs(at);
+        for _ in 0..count {
+            let envelope = one.send();
+            other.receive(&envelope).unwrap();
+        }
+    };
+    receive(&mut other, 4, START + 10 * 365 * 86_400);
+    other.reload();
+    receive(&mut other, 1, START + 60);
+    receive(&mut other, 1, START + 61 + 30 * 86_400);
+    assert_eq!(other.count(|row| matches!(row, RowKey::Used(_))), 1);
+    other.check_disk();
+}
+
+#[test]
+fn used_tags_that_were_lost_cost_no_other_and_do_not_stay_in_front_of_them() {
+    let (one, other) = pair(48);
+    let (mut one, mut other) = (Stored::new(one), Stored::new(other));
+    let envelopes: Vec<_> = (0..20).map(|_| one.send()).collect();
+    for envelope in &envelopes {
+        other.receive(envelope).unwrap();
+    }
+    let lose = |other: &Stored, lost: std::ops::Range<u64>| {
+        let is_lost = |row: &PeerRow| match row {
+            PeerRow::Beside(_, RowKey::Used(number)) => lost.contains(number),
+            _ => false,
+        };
+        other.disk.lock().unwrap().retain(|row, _| !is_lost(row));
+    };
+    lose(&other, 10..11);
+    other.reload();
+    other.expire();
+    let known = envelopes.iter().map(|envelope| other.receive(envelope).unwrap_err());
+    assert_eq!(known.filter(|error| *error == DecryptError::Duplicate).count(), 19);
+    lose(&other, 0..10);
+    other.reload();
+    other.side.now = Timestamp::from_secs(START + 31 * 86_400);
+    for _ in 0..20 {
+        let envelope = one.send();
+        other.receive(&envelope).unwrap();
+    }
+    assert_eq!(other.count(|row| matches!(row, RowKey::Used(_))), 20);
 }
 
 #[test]
@@ -422,7 +497,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_stays_on_disk_that_no_session_knows_of(
+    fn nothing_stays_on_disk_or_in_the_table_of_tags_that_no_session_knows_of(
         events in prop::collection::vec(event(), 1..150),
     ) {
         let (one, other) = pair(45);
@@ -474,6 +549,7 @@ proptest! {
                 }
             }
             sides.iter().for_each(Stored::check_disk);
+            sides.iter().for_each(Stored::check_tags);
         }
         // Once sessions are gone, so are their rows; the newest that the peer knows stays.
         for side in &mut sides {
@@ -485,6 +561,7 @@ proptest! {
             side.expire();
             prop_assert!(side.peer.sessions().len() <= 1);
             side.check_disk();
+            side.check_tags();
             let kept: Vec<_> = side.peer.sessions().iter().map(Session::id).collect();
             let disk: Vec<_> = side.disk.lock().unwrap().keys().copied().collect();
             for row in disk {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use subrosa::UserId;
-use subrosa::handshake::{PrekeyBundle, PrekeySecret, ReplayRecord};
+use subrosa::handshake::{PrekeyBundle, PrekeySecret, ReplayRecord, VerifiedPrekeys};
 use subrosa::identity::{Account, Device, DeviceList};
 use subrosa::session::{DecryptError, Peer, PeerRow, Session};
 use subrosa::wire::{Envelope, SignedDeviceList, SignedPrekey};
@@ -84,10 +84,14 @@ fn a_damaged_device_list_is_refused() {
 #[test]
 fn a_damaged_bundle_is_refused_or_withholds_something() {
     let (initiator, mut responder) = (Side::new("alice", 1), Side::new("bob", 2));
+    let bob = UserId::new("bob").unwrap();
     let bytes = responder.bundle(true);
+    let genuine = initiator.verify(&bytes, &bob).unwrap();
+    assert!(genuine.devices().iter().all(VerifiedPrekeys::has_one_time_prekey));
     for bytes in damaged(&bytes) {
         // A directory can leave out prekeys and devices; it cannot change any.
-        if let Ok(bundle) = initiator.verify(&bytes, &UserId::new("bob").unwrap()) {
+        if let Ok(bundle) = initiator.verify(&bytes, &bob) {
+            assert_eq!(PrekeyBundle::decode(&bytes).unwrap().claimed_user(), Some(bob.clone()));
             assert!(bundle.devices().iter().all(|device| !device.has_one_time_prekey()));
         }
     }
