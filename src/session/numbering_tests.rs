@@ -161,3 +161,41 @@ fn an_id_that_was_given_up_is_no_gap_again_also_after_it_was_stored() {
         assert!(before.is_none_or(|before| name(&mut numbering, before) == 1));
     }
 }
+
+#[test]
+fn sixteen_ids_are_remembered_under_a_number() {
+    let mut numbering = Numbering::default();
+    let report = |number| [NumberReport::PeerRolledBack][..usize::from(number > 1)].to_vec();
+    for number in 1..=20 {
+        assert_eq!(arrive(&mut numbering, 1, id(number)).reports, report(number));
+    }
+    for number in 1..=20 {
+        assert_eq!(arrive(&mut numbering, 1, id(number)).repeated, number <= 16);
+    }
+    let mut see = |number: u64| {
+        let seen = Some(Mark { seq: 1, id: MessageId::from_bytes([number as u8; 16]).short() });
+        let arrived = Arrived { numbered: None, last: None, seen, session: 1, newest_session: 1 };
+        numbering.arrived(arrived).reports.len()
+    };
+    assert!((1..=20).all(|number| see(number) == 1));
+    assert!((1..=20).all(|number| see(number) == usize::from(number > 16)));
+}
+
+#[test]
+fn what_comes_after_it_was_named_is_no_rise() {
+    let mut numbering = Numbering::default();
+    let last = Some(Mark { seq: 70_000, id: id(70_000).short() });
+    let named = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
+    numbering.arrived(named);
+    let in_second = |seq| Arrived {
+        numbered: Some((seq, id(seq))),
+        last: None,
+        session: 2,
+        newest_session: 2,
+        ..named
+    };
+    assert_eq!(numbering.arrived(in_second(70_000)).reports, []);
+    let counted_anew = numbering.arrived(in_second(1));
+    assert_eq!(counted_anew.reports, [NumberReport::FarBehind]);
+    assert!(!counted_anew.repeated);
+}

@@ -119,12 +119,15 @@ mod tests {
     fn a_tag_may_have_several_owners() {
         let tag = Tag::from_bytes([1; 8]);
         let mut table = TagTable::new();
-        for owner in ["one", "two", "two"] {
+        for owner in ["one", "two", "two", "three"] {
             table.apply(&owner, &[TagChange::Expected(tag)]);
         }
-        assert_eq!(table.owners(tag), ["one", "two"]);
-        table.apply(&"one", &[TagChange::Gone(tag)]);
-        assert_eq!(table.owners(tag), ["two"]);
+        assert_eq!(table.owners(tag), ["one", "two", "three"]);
+        for (owner, left) in [("one", &["two", "three"][..]), ("three", &["two"])] {
+            table.apply(&owner, &[TagChange::Gone(tag)]);
+            assert_eq!(table.owners(tag), left);
+            assert!(!table.is_empty());
+        }
         table.apply(&"two", &[TagChange::Gone(tag)]);
         assert!(table.is_empty());
     }
