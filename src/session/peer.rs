@@ -525,10 +525,9 @@ impl Peer {
     }
 }
 
-/// What decides between sessions: the highest sends, the lowest goes first.
-fn rank(session: &Session) -> (bool, bool, u64, Reverse<[u8; 32]>) {
+/// What decides between sessions: the highest sends.
+fn rank(session: &Session) -> (bool, u64, Reverse<[u8; 32]>) {
     (
-        !session.is_given_up(),
         session.is_confirmed() || session.is_replacement(),
         session.generation(),
         Reverse(*session.associated_data()),

@@ -7,6 +7,7 @@
 //! | `malformed` | damaged bytes change nothing and never panic |
 //! | `adversary` | the promises, against stolen state, a lying directory, replays |
 //! | `recovery` | lost states, wrong clocks, envelopes at the worst time |
+//! | `sessions` | several sessions with a device: which send, which stay, and how they are counted |
 //! | `lookup` | rows that are looked up when needed: duplicates and roll-backs after loading, nothing left behind |
 //! | `secrets` | nothing secret is printed |
 //! | `records` | records of earlier versions still load |
@@ -22,5 +23,6 @@ mod records;
 mod recovery;
 mod secrets;
 mod sender_key_records;
+mod sessions;
 mod side;
 mod thief;
