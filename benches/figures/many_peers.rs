@@ -40,7 +40,7 @@ const PAGE: usize = 50;
 pub(crate) const MEMORY: &str = "--memory-of";
 
 /// Somebody who writes to the messenger.
-struct Writer {
+pub(crate) struct Writer {
     user: UserId,
     peer: Peer,
     view: View,
@@ -80,7 +80,7 @@ fn me() -> UserId {
     UserId::new("me").expect("a short name")
 }
 
-fn open(store: impl Store) -> Messenger {
+pub(crate) fn open(store: impl Store) -> Messenger {
     let options = Options::default().clock(ManualClock::new(NOW));
     let opened = Messenger::open(store, options).expect("a working store");
     opened.or_create(&me()).expect("a working store")
@@ -88,7 +88,7 @@ fn open(store: impl Store) -> Messenger {
 
 /// Makes so many people write to the messenger, which accepts them; gives the last of
 /// them.
-fn fill(messenger: &mut Messenger, count: usize) -> Vec<Writer> {
+pub(crate) fn fill(messenger: &mut Messenger, count: usize) -> Vec<Writer> {
     let mut directory = MemoryDirectory::new();
     let mut last = Vec::new();
     for first in (0..count).step_by(PAGE) {
