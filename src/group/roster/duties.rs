@@ -11,6 +11,12 @@ impl Roster {
         self.current.len()
     }
 
+    /// How many changes wait for something that they name.
+    #[must_use]
+    pub fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
     /// Admins that have left and that the owner has not removed since: until he does, what
     /// they sign and backdate may still count.
     #[must_use]

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::super::work::Work;
 use super::super::{Consent, Error};
 use super::change::GroupChange;
+use super::intents::NAMED_AT_ONCE;
 use super::known::Known;
 use crate::address::UserId;
 use crate::content::Consent as Decided;
 use crate::group::{
-    Action, GroupId, MAX_MEMBERS, MAX_PICTURE_LEN, MAX_TITLE_LEN, Member, Role, Roster,
+    Action, GroupId, Inserted, MAX_MEMBERS, MAX_PICTURE_LEN, MAX_TITLE_LEN, Member, Role, Roster,
     RosterError, Setting, Settings, Update,
 };
 
@@ -54,7 +55,7 @@ impl Work<'_> {
         if !known.takes_part() {
             return Err(Error::NotAMember);
         }
-        if known.stopped {
+        if known.stopped && change != GroupChange::Leave {
             return Err(Error::GroupStopped);
         }
         match change {
@@ -62,10 +63,9 @@ impl Work<'_> {
             GroupChange::Remove(users) => {
                 users.iter().for_each(|user| self.drop_intent(user, group));
                 let targets = self.members_named(group, &users)?;
-                match targets.is_empty() {
-                    true => Ok(()),
-                    false => self.act(group, Action::Remove(targets)),
-                }
+                let removals = targets.chunks(NAMED_AT_ONCE);
+                let removals = removals.map(|some| Action::Remove(some.to_vec())).collect();
+                self.act_all(group, removals)
             }
             GroupChange::SetRole(user, Role::Owner) => self.hand_over_group(group, &user),
             GroupChange::SetRole(user, role) => {
@@ -130,11 +130,15 @@ impl Work<'_> {
 
     /// We go; what is decided about the group is `consent` from now on.
     pub(super) fn leave_group(&mut self, group: &GroupId, consent: Consent) -> Result<(), Error> {
-        self.act(group, Action::Leave)?;
         let known = self.known(group)?.ok_or(Error::NotAMember)?;
+        // Before it is said: those hear of it with whom we talk in this group alone.
         let left_at = Some(self.now);
         self.save_known(group, Known { left_at, ..(*known).clone() });
-        self.decide_group(group, consent)
+        match self.act(group, Action::Leave) {
+            // It is signed when the group goes on.
+            Ok(()) | Err(Error::GroupStopped) => self.decide_group(group, consent),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes another member the owner.
@@ -154,6 +158,7 @@ impl Work<'_> {
         let mut update = self.gathered(&mut after, &us)?;
         let sealed = after.draft_seal(&us, next)?.sign_as_account(&account)?;
         let told = after.insert(&sealed);
+        taken(&told)?;
         update.append(sealed);
         self.pass_on(&roster, after, &update)?;
         self.tell_roster(group, &told.events, Some(&us), &mut Vec::new())
@@ -185,7 +190,9 @@ impl Work<'_> {
                 true => draft.sign_as_account(&self.own_account()?)?,
                 false => draft.sign(&own.device, &own.list)?,
             };
-            told.extend(after.insert(&signed).events);
+            let inserted = after.insert(&signed);
+            taken(&inserted)?;
+            told.extend(inserted.events);
             update.append(signed);
         }
         self.pass_on(&roster, after, &update)?;
@@ -199,7 +206,7 @@ impl Work<'_> {
         while roster.role(us).is_some_and(|role| role != Role::Member) {
             let Some(draft) = roster.gather(us)? else { break };
             let update = draft.sign(&own.device, &own.list)?;
-            roster.insert(&update);
+            taken(&roster.insert(&update))?;
             all.append(update);
         }
         Ok(all)
@@ -224,6 +231,14 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What our own roster refuses is not passed on: by it, nobody else takes it either.
+fn taken(inserted: &Inserted) -> Result<(), Error> {
+    match inserted.accepted.is_empty() {
+        true => Err(Error::NotAllowed),
+        false => Ok(()),
     }
 }
 

@@ -50,7 +50,6 @@ impl Work<'_> {
             .chains()
             .iter()
             .map(|chain| (chain.chain_id(), chain.missing().collect()))
-            .filter(|(_, missing): &(_, Vec<u32>)| !missing.is_empty())
             .collect();
         self.keep_chains(chains);
         let mut next = None;
@@ -75,6 +74,13 @@ impl Work<'_> {
         let rest = [group.as_bytes().as_slice(), chain_id.as_bytes()].concat();
         let key = table::of_device(sender, &rest);
         let row = self.view.get(table::ASKED, &key)?;
+        if missing.is_empty() {
+            // The next gap is another one.
+            if row.is_some() {
+                self.view.delete(table::ASKED, key);
+            }
+            return Ok(None);
+        }
         let mut asked: AskedChain =
             row.and_then(|row| stored::decode(&row, "asked chain").ok()).unwrap_or_default();
         let at = Timestamp::from_millis(asked.ask_at);

@@ -112,6 +112,9 @@ impl Work<'_> {
         let start = zeroize::Zeroizing::new(start_of(&head).to_vec());
         self.view.put(table::HEADS, number_key(group, number), start);
         let Some(oldest) = number.checked_sub(MAX_HEADS) else { return Ok(()) };
+        if self.head(group, start_of(&known.head))?.is_some_and(|head| head.number == oldest) {
+            return Ok(());
+        }
         let key = number_key(group, oldest);
         if let Some(start) = self.view.get(table::HEADS, &key)? {
             self.view.delete(table::HEADS, key);

@@ -15,8 +15,8 @@ use crate::group::{Action, GroupId, Member};
 /// goes to all members.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(60);
 
-/// How many people one change adds: with names of the longest it is below its limit.
-const ADDED_AT_ONCE: usize = 48;
+/// How many people one change adds or removes: with names of the longest it is below its limit.
+pub(super) const NAMED_AT_ONCE: usize = 48;
 
 fn key_of(user: &UserId, group: &GroupId) -> Vec<u8> {
     table::of_user(user, group.as_bytes())
@@ -92,7 +92,7 @@ impl Work<'_> {
             }
         }
         members.iter().for_each(|member| self.drop_intent(member.user(), group));
-        let adds = members.chunks(ADDED_AT_ONCE).map(|some| Action::Add(some.to_vec())).collect();
+        let adds = members.chunks(NAMED_AT_ONCE).map(|some| Action::Add(some.to_vec())).collect();
         match self.act_all(group, adds) {
             // We are no admin any more, or the group is full: there is nobody to tell but
             // the app.

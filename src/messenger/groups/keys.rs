@@ -68,12 +68,15 @@ impl Work<'_> {
     pub(super) fn chain_is_wanted(&mut self, by: &Address, group: &GroupId) -> Result<(), Error> {
         let Some((chain, _)) = self.own_chain(group)? else { return Ok(()) };
         // Whoever is to have it has a state; the next message sees to those who come.
-        if !self.readers_hold(group)? || self.slot(group, by)?.is_none() {
+        if self.slot(group, by)?.is_none() {
             return Ok(());
         }
         let messages = chain.length();
         self.change_slot(group, by, messages, |slot| slot.asked())?;
-        if messages > 0 && self.may_again(Counted::HandedOver, by, group, AN_HOUR)? {
+        if messages > 0
+            && self.readers_hold(group)?
+            && self.may_again(Counted::HandedOver, by, group, AN_HOUR)?
+        {
             let key = Control::SenderKey(Box::new(chain.distribution()));
             if self.send_control(by, key)? {
                 self.change_slot(group, by, messages, |slot| slot.sent())?;

@@ -224,6 +224,26 @@ impl Work<'_> {
         self.set_due(Job::GroupHeld, group.as_bytes(), self.now.after(ASK_AGAIN))
     }
 
+    /// Whether a message of this device waits for this head.
+    pub(super) fn is_awaited(
+        &mut self,
+        sender: &Address,
+        group: &GroupId,
+        head: &Head,
+    ) -> Result<bool, Error> {
+        let prefix = [group.as_bytes().as_slice(), &table::of_device(sender, &[])].concat();
+        let held = self.view.scan_prefix(table::GROUP_HELD, &prefix)?;
+        let chains = self.chains(group, sender)?;
+        let awaited = held.iter().any(|(_, row)| {
+            let record = stored::decode::<HeldEnvelope>(row, "held envelope").ok();
+            let message = record.and_then(|record| GroupMessage::decode(&record.envelope).ok());
+            let peek = message.and_then(|message| chains.find(&message)?.peek(&message).ok());
+            peek.is_some_and(|peek| head.as_bytes().starts_with(&peek.roster))
+        });
+        self.keep_chains(chains);
+        Ok(awaited)
+    }
+
     /// A group has another state: what waited for one is tried again.
     pub(in crate::messenger) fn try_group_held(&mut self, group: &[u8]) -> Result<(), Error> {
         let Ok(group) = group.try_into().map(GroupId::from_bytes) else { return Ok(()) };

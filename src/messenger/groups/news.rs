@@ -4,11 +4,14 @@
 use super::super::letter::Weight;
 use super::super::work::Work;
 use super::super::{Consent, Error, EventId};
+use super::behind::unless_refused;
 use super::known::Known;
 use super::told::{GroupHappening, GroupNotice};
 use crate::address::Address;
 use crate::content::{Consent as Decided, GroupNews, GroupPart};
-use crate::group::{GroupId, Inserted, Member, Roster, Update, Welcome};
+use crate::group::{
+    Action, ChangeId, GroupId, Inserted, Member, Roster, RosterEvent, Update, Welcome,
+};
 use crate::timestamp::Timestamp;
 use crate::wire::{Ask, MAX_UPDATE_LEN, MessageId};
 
@@ -146,7 +149,14 @@ impl Work<'_> {
             return Ok(());
         }
         let mut known = known.map_or_else(Known::new, |known| (*known).clone());
+        // Nobody adds who is back because the removal counts no longer.
+        let is_back = told.events.iter().any(|event| {
+            matches!(event, RosterEvent::Role { member, now: Some(_), by: None, .. } if *member == us)
+        });
+        let leave_is_void = known.left_at.is_some()
+            && after.reissue(&us).iter().any(|again| matches!(again, Action::Leave));
         let invited = is_in && (before.is_none() || !known.member);
+        let invited = invited && !leave_is_void && !(is_back && known.left_at.is_none());
         if invited && !ourselves {
             let accepted = self.contact(&address.user)?.consent == Consent::Accepted;
             if !accepted && self.waiting_invitations()? >= MAX_INVITATIONS {
@@ -169,7 +179,13 @@ impl Work<'_> {
             };
             known.consent_at = at;
         }
-        self.note_state(group, &mut known, &after, &news.state)?;
+        // Nothing new, and no head that something waits for.
+        let same = before.is_some() && told.accepted.is_empty() && told.events.is_empty();
+        let held_before = before.as_ref().map_or(0, |before| before.held_count());
+        if same && told.held == held_before && news.state.is_empty() && news.consent.is_none() {
+            return Ok(());
+        }
+        self.note_state(address, group, &mut known, &after, &news.state)?;
         self.enter(before.as_deref(), after.clone(), known)?;
         if invited && !ourselves {
             let (by, notice) = (Some(address.user.clone()), GroupNotice::Invited);
@@ -180,12 +196,16 @@ impl Work<'_> {
         if told.held > 0 || after.stopped().is_some() {
             self.ask_behind(address, group, None)?;
         }
+        if leave_is_void {
+            unless_refused(self.act(group, Action::Leave))?;
+        }
         self.do_duties(group)
     }
 
     /// Somebody says what a head stands for: if all of that is known, so is the head.
     fn note_state(
         &mut self,
+        address: &Address,
         group: &GroupId,
         known: &mut Known,
         roster: &Roster,
@@ -195,7 +215,10 @@ impl Work<'_> {
             return Ok(());
         }
         let Ok(state) = Ask::decode(state) else { return Ok(()) };
-        if roster.ask_for(&state).is_none() {
+        let is_known = |tip: &[u8; 32]| roster.change(&ChangeId::from_bytes(*tip)).is_some();
+        let all_known = roster.ask_for(&state).is_none() && state.tips.iter().all(is_known);
+        // Only what something waits for: else any member could make us forget real ones.
+        if all_known && self.is_awaited(address, group, &state.head())? {
             self.note_other_head(group, known, &state)?;
         }
         Ok(())

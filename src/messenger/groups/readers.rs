@@ -234,6 +234,15 @@ impl Work<'_> {
         let prefix = message_prefix(group);
         let mut due = Vec::new();
         let mut from = prefix.clone();
+        let first = self.view.scan(table::HANDED_OVER, &from, 1)?;
+        let is_due = |key: &[u8]| {
+            let place = key.strip_prefix(prefix.as_slice())?.split_first_chunk::<4>()?;
+            Some(u32::from_be_bytes(*place.0) <= message)
+        };
+        // Mostly none is.
+        if !first.iter().any(|(key, _)| is_due(key) == Some(true)) {
+            return Ok(due);
+        }
         loop {
             let page = self.view.scan(table::HANDED_OVER, &from, 64)?;
             let full = page.len() == 64;

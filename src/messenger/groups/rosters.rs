@@ -88,7 +88,9 @@ impl Work<'_> {
         if before.is_some_and(|before| before.role(&us).is_some()) && !known.member {
             self.drop_own_chain(&group)?;
         }
-        self.forget_readers(&group);
+        if old != new {
+            self.forget_readers(&group);
+        }
         self.save_known(&group, known);
         self.save_roster(Arc::new(roster))?;
         self.set_due(Job::GroupHeld, group.as_bytes(), self.now)
