@@ -208,3 +208,21 @@ fn a_member_who_comes_with_another_key_is_another_member() {
     let hers: Vec<_> = known.members.iter().filter(|member| member.user == other.user()).collect();
     assert!(matches!(hers.as_slice(), [member] if member.other_key), "{hers:?}");
 }
+
+#[test]
+fn a_leave_that_a_seal_has_not_seen_is_signed_again() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    // Alice seals before she hears that Carol has gone.
+    carol.messenger.change_group(&group, GroupChange::Leave).unwrap();
+    alice.messenger.change_group(&group, GroupChange::SetRole(bob.user(), Role::Owner)).unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    carol.told.clear();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    for device in [&mut alice, &mut bob, &mut carol] {
+        assert_eq!(members(device, &group).len(), 2);
+    }
+    assert_eq!(carol.messenger.group(&group).unwrap().unwrap().consent, Consent::Stranger);
+    assert!(!told(&carol, |kind| matches!(kind, EventKind::Invited { .. })));
+}
