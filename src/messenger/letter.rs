@@ -9,7 +9,7 @@ use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Receipt, ReceiptKind};
-use crate::identity::{DeviceList, ListedDevice};
+use crate::identity::{AccountKey, DeviceList, ListedDevice};
 use crate::session::Numbers;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::{Copy, Letter};
@@ -20,8 +20,10 @@ use crate::wire::{MessageId, stored};
 pub(super) enum Weight {
     /// A person's: kept until everybody has it.
     Kept,
-    /// For our own devices: kept, and the app is told nothing.
+    /// Kept, and the app is told nothing.
     OwnCopy,
+    /// The same, for a member of a group: for devices under this account key alone.
+    ToMember(AccountKey),
     /// Never sent again.
     Fleeting,
 }
@@ -69,7 +71,10 @@ impl Work<'_> {
         let mut letter = Letter::default();
         letter.user_id = user.as_bytes().to_vec();
         letter.sent_at = self.now.as_millis();
-        letter.own_copy = weight == Weight::OwnCopy;
+        letter.own_copy = weight != Weight::Kept;
+        if let Weight::ToMember(key) = weight {
+            letter.account_key = key.as_bytes().to_vec();
+        }
         if ourselves && devices.is_empty() {
             if weight == Weight::Kept {
                 self.tell_status(id, user, StatusCode::Sent);
@@ -102,6 +107,9 @@ impl Work<'_> {
         content: &[u8],
         letter: &mut Letter,
     ) -> Result<bool, Error> {
+        if !self.is_for_account(letter, &to.user)? {
+            return Ok(true);
+        }
         let Some(sent) = self.encrypt_content(to, id, content, Numbers::Next)? else {
             return Ok(false);
         };
@@ -111,6 +119,20 @@ impl Work<'_> {
         let urgency = if letter.own_copy { Urgency::Quiet } else { Urgency::Alert };
         self.carry(to, sent.envelope, urgency, Some(id));
         Ok(true)
+    }
+
+    /// Whether a letter is for whoever has this name now: who has another account key is no
+    /// member of the group that it is about.
+    pub(super) fn is_for_account(
+        &mut self,
+        letter: &Letter,
+        user: &UserId,
+    ) -> Result<bool, Error> {
+        if letter.account_key.is_empty() {
+            return Ok(true);
+        }
+        let list = self.list_of(user)?;
+        Ok(list.is_none_or(|list| *list.account_key().as_bytes() == *letter.account_key))
     }
 
     /// Puts an envelope into the queue.

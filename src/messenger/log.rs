@@ -113,7 +113,7 @@ impl Work<'_> {
         mut entry: LogEntry,
     ) -> Result<bool, Error> {
         let Some((id, letter)) = self.letter_of(&entry)? else { return Ok(false) };
-        if letter.content.is_empty() {
+        if letter.content.is_empty() || !self.is_for_account(&letter, &to.user)? {
             return Ok(false);
         }
         let numbers =

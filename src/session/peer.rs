@@ -251,9 +251,12 @@ impl Peer {
                 Ok(unsaved) => {
                     let (id, ordinal) = (session.id(), session.ordinal());
                     let generation = session.generation();
-                    self.highest_generation = self.highest_generation.max(generation);
                     let (received, beside, tags) = unsaved.into_parts();
                     let mut rows = vec![PeerRow::Session(id)];
+                    if generation > self.highest_generation {
+                        self.highest_generation = generation;
+                        rows.push(PeerRow::Peer);
+                    }
                     rows.extend(beside.into_iter().map(|row| PeerRow::Beside(id, row)));
                     let mut delivered = self.deliver(id, ordinal, received, now, &mut rows);
                     // Still with its handshake: nothing of ours has arrived there.

@@ -7,7 +7,7 @@ use super::own_chain::sent_prefix;
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Content, Frame, GroupCopy, GroupNote, GroupSaid, Said};
 use crate::crypto::SecretBytes;
-use crate::group::GroupId;
+use crate::group::{GroupId, Member};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::{Copy, Letter, SentToGroup};
 use crate::wire::{ChainId, MessageId, stored};
@@ -77,24 +77,36 @@ impl Work<'_> {
             return Ok(());
         }
         match self.group_copy(group, chain_id, iteration, 0)? {
-            Some(frame) => self.post_to(user, devices, &frame),
+            Some(frame) => match self.member_named(group, user)? {
+                Some(member) => self.post_to(&member, devices, &frame),
+                None => Ok(()),
+            },
             None => Ok(()),
         }
     }
 
-    /// Sends something to some of a user's devices, once there are sessions.
-    pub(super) fn post_to(
+    /// The member with this user id: of several the one whom we know, if there is one.
+    fn member_named(&mut self, group: &GroupId, user: &UserId) -> Result<Option<Member>, Error> {
+        let known = self.list_of(user)?.map(|list| list.account_key());
+        let Some(roster) = self.roster(group)? else { return Ok(None) };
+        let named = roster.members().map(|(member, _)| member).filter(|m| m.user() == user);
+        Ok(named.max_by_key(|member| known == Some(*member.key())).cloned())
+    }
+
+    /// Sends something to some of a member's devices, once there are sessions.
+    fn post_to(
         &mut self,
-        user: &UserId,
+        member: &Member,
         devices: &[DeviceId],
         frame: &[u8],
     ) -> Result<(), Error> {
-        let id = MessageId::generate(&mut self.rng);
+        let (id, user) = (MessageId::generate(&mut self.rng), member.user());
         let mut letter = Letter::default();
         letter.user_id = user.as_bytes().to_vec();
         letter.sent_at = self.now.as_millis();
         letter.own_copy = true;
         letter.waits = true;
+        letter.account_key = member.key().as_bytes().to_vec();
         letter.content = frame.to_vec();
         let others = self.list_of(user)?;
         let others = others.iter().flat_map(|list| list.devices()).map(|device| device.id());

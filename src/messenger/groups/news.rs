@@ -53,7 +53,7 @@ impl Work<'_> {
         }
         for frame in self.parts_of(group, news) {
             let id = MessageId::generate(&mut self.rng);
-            self.post(&user, id, &frame, Weight::OwnCopy)?;
+            self.post(&user, id, &frame, Weight::ToMember(*member.key()))?;
         }
         Ok(())
     }

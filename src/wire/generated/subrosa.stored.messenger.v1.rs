@@ -109,6 +109,9 @@ pub struct Letter {
     /// Some device has no session yet.
     #[prost(bool, tag = "10")]
     pub waits: bool,
+    /// To a member of a group: for devices under this account key alone.
+    #[prost(bytes = "vec", tag = "11")]
+    pub account_key: ::prost::alloc::vec::Vec<u8>,
 }
 /// One device's copy of a letter.
 #[derive(::zeroize::Zeroize)]
