@@ -110,6 +110,8 @@ pub(super) enum Errand {
         group: GroupId,
         envelope: Vec<u8>,
         message: MessageId,
+        /// The row of those who read it, if the group has other readers since.
+        readers: Option<Vec<u8>>,
         /// Who gets it: found when it is handed out.
         to: Vec<Address>,
     },
@@ -129,11 +131,12 @@ impl Errand {
             }
             Self::Publish(publication) => record::errand::Kind::Publish(publication),
             Self::Fetch(user) => record::errand::Kind::Fetch(user.as_bytes().to_vec()),
-            Self::Group { group, envelope, message, to: _ } => {
+            Self::Group { group, envelope, message, readers, to: _ } => {
                 record::errand::Kind::Group(record::GroupDelivery {
                     group_id: group.as_bytes().to_vec(),
                     envelope,
                     message_id: message.as_bytes().to_vec(),
+                    readers,
                 })
             }
         };
@@ -160,6 +163,7 @@ impl Errand {
                 group: GroupId::from_bytes(raw.group_id.as_slice().try_into().ok()?),
                 envelope: std::mem::take(&mut raw.envelope),
                 message: MessageId::from_bytes(raw.message_id.as_slice().try_into().ok()?),
+                readers: raw.readers.take(),
                 to: Vec::new(),
             },
         })
@@ -211,6 +215,27 @@ impl Work<'_> {
 
     pub(super) fn drop_errand(&mut self, id: OutgoingId) {
         self.view.delete(table::ERRANDS, id.as_bytes().to_vec());
+    }
+
+    /// A group has other readers from now on: what was sent before goes to these.
+    pub(super) fn address_errands(&mut self, group: &GroupId, to: &[u8]) -> Result<(), Error> {
+        let mut from = Vec::new();
+        loop {
+            let page = self.view.scan(table::ERRANDS, &from, 64)?;
+            for (key, row) in &page {
+                if let Ok(mut raw) = stored::decode::<record::Errand>(row, "errand")
+                    && let Some(record::errand::Kind::Group(of_group)) = &mut raw.kind
+                    && of_group.group_id == group.as_bytes()
+                    && of_group.readers.is_none()
+                {
+                    of_group.readers = Some(to.to_vec());
+                    self.view.put(table::ERRANDS, key.clone(), stored::encode(&raw));
+                }
+            }
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            from.clone_from(last);
+            from.push(0);
+        }
     }
 
     /// The first errand whose id is `from` or above, with its id. One that is damaged is

@@ -7,6 +7,7 @@ mod crash;
 mod devices;
 mod group_crash;
 mod group_faults;
+mod group_late;
 mod group_people;
 mod groups;
 mod people;

@@ -97,8 +97,8 @@ impl Work<'_> {
     /// We are no member any more: nothing is sent in our chain again.
     pub(super) fn drop_own_chain(&mut self, group: &GroupId) -> Result<(), Error> {
         // What is in the queue still goes to those for whom it was.
-        self.forget_readers(group);
-        for table in [table::OWN_CHAINS, table::HANDED_OVER, table::SENT] {
+        self.replace_readers(group, None)?;
+        for table in [table::OWN_CHAINS, table::HANDED_OVER, table::SENT, table::READERS] {
             for (key, _) in self.view.scan_prefix(table, group.as_bytes())? {
                 self.view.delete(table, key);
             }

@@ -120,8 +120,7 @@ impl Work<'_> {
     /// Who reads what is sent to a group, as it was found last.
     pub(super) fn known_readers(&self, group: &GroupId) -> Result<Vec<Address>, Error> {
         let row = self.view.get(table::READERS, group.as_bytes())?;
-        let raw = row.and_then(|row| stored::decode::<record::Readers>(&row, "readers").ok());
-        Ok(raw.map(|raw| raw.readers.iter().flat_map(addresses).collect()).unwrap_or_default())
+        Ok(row.map(|row| addresses_of(&row)).unwrap_or_default())
     }
 
     /// Whether that still is so.
@@ -159,10 +158,29 @@ impl Work<'_> {
         let by_user = by_user
             .into_iter()
             .map(|(user, devices)| record::Reader { user_id: user.as_bytes().to_vec(), devices });
-        let row = record::Readers { readers: by_user.collect() };
-        self.view.put(table::READERS, group.as_bytes().to_vec(), stored::encode(&row));
+        let row = stored::encode(&record::Readers { readers: by_user.collect() });
+        self.replace_readers(group, Some(row))?;
         self.view.put(table::READERS, beside(group, HOLDS, &[]), Zeroizing::default());
         Ok(readers)
+    }
+
+    /// What was sent to those who have read it so far, and has not gone yet, still goes to
+    /// them.
+    pub(super) fn replace_readers(
+        &mut self,
+        group: &GroupId,
+        new: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<(), Error> {
+        let key = group.as_bytes().to_vec();
+        let old = self.view.get(table::READERS, &key)?;
+        if let Some(old) = old.filter(|old| new.as_ref().is_none_or(|new| **new != **old)) {
+            self.address_errands(group, &old)?;
+        }
+        match new {
+            Some(new) => self.view.put(table::READERS, key, new),
+            None => self.view.delete(table::READERS, key),
+        }
+        Ok(())
     }
 
     /// A group's members, or their devices, are others.
@@ -305,6 +323,12 @@ impl Work<'_> {
         self.save_slot(group, of, Some(&before), &slot);
         Ok(())
     }
+}
+
+/// The devices in a row of readers.
+pub(super) fn addresses_of(row: &[u8]) -> Vec<Address> {
+    let raw = stored::decode::<record::Readers>(row, "readers").ok();
+    raw.map(|raw| raw.readers.iter().flat_map(addresses).collect()).unwrap_or_default()
 }
 
 fn addresses(reader: &record::Reader) -> Vec<Address> {

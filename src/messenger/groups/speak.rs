@@ -5,6 +5,7 @@ use super::super::event::{Happening, StatusCode};
 use super::super::work::Work;
 use super::super::{Error, OutgoingId, table};
 use super::own_chain::sent_prefix;
+use super::readers::addresses_of;
 use crate::address::Address;
 use crate::content::{Content, Kind};
 use crate::group::GroupId;
@@ -52,7 +53,8 @@ impl Work<'_> {
         let key = [sent_prefix(group, sent.chain_id).as_slice(), &number].concat();
         self.view.put(table::SENT, key, stored::encode(&row));
         let envelope = sent.envelope;
-        self.add_errand(Errand::Group { group: *group, envelope, message: id, to: Vec::new() });
+        let (readers, to) = (None, Vec::new());
+        self.add_errand(Errand::Group { group: *group, envelope, message: id, readers, to });
         self.copy_for_lacking(group, sent.chain_id, sent.iteration, &lacking)?;
         for user in self.unknown_readers(group)? {
             self.copy_for(group, sent.chain_id, sent.iteration, &user, &[])?;
@@ -117,8 +119,11 @@ impl Work<'_> {
     }
 
     fn addressed(&self, mut errand: Errand) -> Result<Errand, Error> {
-        if let Errand::Group { group, to, .. } = &mut errand {
-            *to = self.known_readers(group)?;
+        if let Errand::Group { group, readers, to, .. } = &mut errand {
+            *to = match readers {
+                Some(row) => addresses_of(row),
+                None => self.known_readers(group)?,
+            };
         }
         Ok(errand)
     }

@@ -177,7 +177,7 @@ pub mod errand {
         Group(super::GroupDelivery),
     }
 }
-/// A message to a group: whoever reads it when it is handed out.
+/// A message to a group.
 #[derive(::zeroize::Zeroize)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -188,6 +188,9 @@ pub struct GroupDelivery {
     pub envelope: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
+    /// An encoded `Readers`: whom it was sent to, if the group has other readers since.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub readers: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(::zeroize::ZeroizeOnDrop)]
 #[derive(::zeroize::Zeroize)]
