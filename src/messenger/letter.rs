@@ -123,11 +123,7 @@ impl Work<'_> {
 
     /// Whether a letter is for whoever has this name now: who has another account key is no
     /// member of the group that it is about.
-    pub(super) fn is_for_account(
-        &mut self,
-        letter: &Letter,
-        user: &UserId,
-    ) -> Result<bool, Error> {
+    pub(super) fn is_for_account(&mut self, letter: &Letter, user: &UserId) -> Result<bool, Error> {
         if letter.account_key.is_empty() {
             return Ok(true);
         }

@@ -75,7 +75,8 @@ pub(super) const SENT: Table = Table(31);
 pub(super) const CHAINS: Table = Table(32);
 /// Their rows, by chain and number. Looked up, never scanned.
 pub(super) const CHAIN_ROWS: Table = Table(33);
-/// Messages whose head is not known: group, address, order.
+/// Messages whose head is not known: group, address, chain, number, head, order. By the group
+/// alone: how many bytes there are.
 pub(super) const GROUP_HELD: Table = Table(34);
 
 /// The key of what belongs to a user, with something behind it.

@@ -15,12 +15,16 @@ use crate::world::{Device, World};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn is_group(envelope: &[u8]) -> bool {
+pub(crate) fn is_group(envelope: &[u8]) -> bool {
     GroupMessage::decode(envelope).is_ok()
 }
 
 /// Takes out of a mailbox what is not wanted there.
-fn lose(world: &mut World, device: &Device, mut lost: impl FnMut(&[u8]) -> bool) -> usize {
+pub(crate) fn lose(
+    world: &mut World,
+    device: &Device,
+    mut lost: impl FnMut(&[u8]) -> bool,
+) -> usize {
     let mail = world.mailboxes.entry(device.address()).or_default();
     let before = mail.len();
     mail.retain(|(_, envelope)| !lost(envelope));

@@ -1,9 +1,16 @@
 //! Groups in which something is late, goes missing, is withheld or made up.
 
-use subrosa::GroupChange;
+use std::time::Duration;
 
+use subrosa::wire::GroupMessage;
+use subrosa::{EventKind, GroupChange, Received, Status};
+
+use crate::group_faults::{is_group, lose};
 use crate::groups::{add, group_of, members, say, three};
 use crate::world::World;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
 fn what_was_said_before_a_change_goes_to_those_who_were_members_then() {
@@ -25,8 +32,37 @@ fn what_was_said_before_a_change_goes_to_those_who_were_members_then() {
     let last = say(&mut bob, &group, "good bye");
     bob.messenger.change_group(&group, GroupChange::Leave).unwrap();
     world.settle(&mut [&mut alice, &mut bob, &mut dave]);
-    assert_eq!(bob.statuses(last), [subrosa::Status::Sent]);
+    assert_eq!(bob.statuses(last), [Status::Sent]);
     assert_eq!(members(&mut alice, &group).len(), 2);
     assert!(alice.texts().contains(&"good bye".to_owned()), "{:?}", alice.texts());
     assert!(dave.texts().contains(&"good bye".to_owned()), "{:?}", dave.texts());
+}
+
+#[test]
+fn a_server_that_gives_a_message_other_heads_fills_no_store() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    say(&mut alice, &group, "one");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
+    say(&mut alice, &group, "under another name");
+    world.carry(&mut alice);
+    lose(&mut world, &bob, |envelope| !is_group(envelope));
+    let mail = world.mail_of(&bob.address());
+    let [(_, genuine)] = mail.as_slice() else { panic!("{} envelopes", mail.len()) };
+    let tag = GroupMessage::decode(genuine).unwrap().tag();
+    let head = genuine.windows(8).position(|bytes| bytes == tag).unwrap();
+    let mut outcomes = Vec::new();
+    for flip in 0..100 {
+        let mut envelope = genuine.clone();
+        // Behind the tag, the salt and the iteration.
+        envelope[head + 20] ^= flip;
+        outcomes.push(bob.messenger.receive(&envelope).unwrap());
+    }
+    let held = outcomes.iter().take_while(|outcome| **outcome == Received::Held).count();
+    assert_eq!(held, 4);
+    assert!(outcomes[held..].iter().all(|outcome| *outcome == Received::Undecryptable));
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["one", "under another name"]);
 }

@@ -73,6 +73,14 @@ impl Roster {
         Some(ask)
     }
 
+    /// Whether a state that somebody names is made of what is known here: its seal, and all of
+    /// its tips.
+    #[must_use]
+    pub fn knows(&self, state: &Ask) -> bool {
+        let named = [&state.seal].into_iter().chain(&state.tips);
+        named.map(|hash| ChangeId(*hash)).all(|id| self.change(&id).is_some())
+    }
+
     /// What somebody lacks, going by what he said of himself: as much of it as `limit` bytes
     /// hold, each change after its parents. [`MAX_UPDATE_LEN`] is the most.
     #[must_use]

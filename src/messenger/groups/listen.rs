@@ -1,9 +1,5 @@
 //! What comes to us in groups.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use super::super::due::Job;
 use super::super::event::{Arrival, Conversation, Happening};
 use super::super::receive::{Received, Rejection};
 use super::super::search::Peers;
@@ -12,19 +8,10 @@ use super::super::{Consent, Error, EventId, table};
 use super::chains::rows_of;
 use crate::address::{Address, UserId};
 use crate::content::{Frame, Said};
-use crate::group::sender_key::{DecryptError, Peek};
+use crate::group::sender_key::DecryptError;
 use crate::group::{GroupId, Head, Member};
 use crate::session::{Content, KEPT_TIME};
-use crate::timestamp::Timestamp;
-use crate::wire::stored::{self, messenger::HeldEnvelope};
 use crate::wire::{ChainId, Control, GroupMessage, MessageId, SenderKeyDistribution};
-
-/// When it is asked again what a head stands for.
-const ASK_AGAIN: Duration = Duration::from_secs(4 * 60 * 60);
-
-/// How many messages of one device are held because their head is not known; then the
-/// oldest goes.
-const MAX_HELD: usize = 1024;
 
 impl Work<'_> {
     /// Takes an envelope of a group; nothing if nobody knows it yet.
@@ -42,7 +29,7 @@ impl Work<'_> {
     }
 
     /// Takes a message of a chain that is known. `bytes` is what is held if its head is not.
-    fn take_group_message(
+    pub(super) fn take_group_message(
         &mut self,
         group: &GroupId,
         sender: &Address,
@@ -64,8 +51,8 @@ impl Work<'_> {
         let claimed = chain.as_ref().and_then(|chain| chain.claimed_iteration(message));
         let peek = chain.map_or(Err(DecryptError::Unknown), |chain| chain.peek(message));
         self.keep_chains(chains);
-        let roster = match (peek, claimed) {
-            (Ok(Peek { roster, .. }), _) => roster,
+        let peek = match (peek, claimed) {
+            (Ok(peek), _) => peek,
             (Err(DecryptError::KeyGone), Some(iteration)) => {
                 // It was sent before its chain came here.
                 self.ask_for_one(group, sender, chain_id, iteration)?;
@@ -73,10 +60,12 @@ impl Work<'_> {
             }
             (Err(error), _) => return self.not_read(group, sender, error),
         };
-        let Some(head) = self.head(group, &roster)? else {
+        let Some(head) = self.head(group, &peek.roster)? else {
             if let Some(bytes) = bytes {
-                self.hold_for_head(group, sender, bytes)?;
-                self.ask_behind(sender, group, Some(roster))?;
+                if !self.hold_for_head(group, sender, chain_id, peek, bytes)? {
+                    return Ok(Received::Undecryptable);
+                }
+                self.ask_behind(sender, group, Some(peek.roster))?;
             }
             return Ok(Received::Held);
         };
@@ -196,110 +185,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn hold_for_head(
-        &mut self,
-        group: &GroupId,
-        sender: &Address,
-        bytes: &[u8],
-    ) -> Result<(), Error> {
-        let prefix = [group.as_bytes().as_slice(), &table::of_device(sender, &[])].concat();
-        let held = self.view.scan_prefix(table::GROUP_HELD, &prefix)?;
-        if held.iter().any(|(_, row)| holds(row, bytes)) {
-            return Ok(());
-        }
-        if held.len() >= MAX_HELD
-            && let Some((oldest, _)) = held.first()
-        {
-            self.view.delete(table::GROUP_HELD, oldest.clone());
-        }
-        let record = HeldEnvelope {
-            envelope: bytes.to_vec(),
-            claimed_from: sender.user.as_bytes().to_vec(),
-            held_at: self.now.as_millis(),
-            tried: false,
-        };
-        let order = self.next_order().to_be_bytes();
-        let key = [prefix.as_slice(), &order].concat();
-        self.view.put(table::GROUP_HELD, key, stored::encode(&record));
-        self.set_due(Job::GroupHeld, group.as_bytes(), self.now.after(ASK_AGAIN))
-    }
-
-    /// Whether a message of this device waits for this head.
-    pub(super) fn is_awaited(
-        &mut self,
-        sender: &Address,
-        group: &GroupId,
-        head: &Head,
-    ) -> Result<bool, Error> {
-        let prefix = [group.as_bytes().as_slice(), &table::of_device(sender, &[])].concat();
-        let held = self.view.scan_prefix(table::GROUP_HELD, &prefix)?;
-        let chains = self.chains(group, sender)?;
-        let awaited = held.iter().any(|(_, row)| {
-            let record = stored::decode::<HeldEnvelope>(row, "held envelope").ok();
-            let message = record.and_then(|record| GroupMessage::decode(&record.envelope).ok());
-            let peek = message.and_then(|message| chains.find(&message)?.peek(&message).ok());
-            peek.is_some_and(|peek| head.as_bytes().starts_with(&peek.roster))
-        });
-        self.keep_chains(chains);
-        Ok(awaited)
-    }
-
-    /// A group has another state: what waited for one is tried again.
-    pub(in crate::messenger) fn try_group_held(&mut self, group: &[u8]) -> Result<(), Error> {
-        let Ok(group) = group.try_into().map(GroupId::from_bytes) else { return Ok(()) };
-        let mut waiting = BTreeSet::new();
-        for (key, row) in self.view.scan_prefix(table::GROUP_HELD, group.as_bytes())? {
-            let record = stored::decode::<HeldEnvelope>(&row, "held envelope").ok();
-            let sender = key.get(32..).and_then(table::split_device).map(|(sender, _)| sender);
-            let message =
-                record.as_ref().and_then(|record| GroupMessage::decode(&record.envelope).ok());
-            let (Some(record), Some(sender), Some(message)) = (record, sender, message) else {
-                self.view.delete(table::GROUP_HELD, key);
-                continue;
-            };
-            let found = self.recognised_of(&group, &sender, &message)?;
-            let Some(chain_id) = found else {
-                self.view.delete(table::GROUP_HELD, key);
-                continue;
-            };
-            let outcome = self.take_group_message(&group, &sender, chain_id, &message, None)?;
-            if outcome != Received::Held {
-                self.view.delete(table::GROUP_HELD, key);
-            } else {
-                // Asked when it came; by now the answer is lost.
-                let late = self.now.since(Timestamp::from_millis(record.held_at)) >= ASK_AGAIN;
-                let chains = self.chains(&group, &sender)?;
-                let peek = chains.find(&message).and_then(|chain| chain.peek(&message).ok());
-                self.keep_chains(chains);
-                if let Some(Peek { roster, .. }) = peek.filter(|_| late)
-                    && !waiting.contains(&sender)
-                {
-                    self.ask_behind(&sender, &group, Some(roster))?;
-                }
-                waiting.insert(sender);
-            }
-        }
-        match waiting.is_empty() {
-            true => Ok(()),
-            false => {
-                let at = self.now.after(ASK_AGAIN);
-                self.set_due(Job::GroupHeld, group.as_bytes(), at)
-            }
-        }
-    }
-
-    fn recognised_of(
-        &mut self,
-        group: &GroupId,
-        sender: &Address,
-        message: &GroupMessage,
-    ) -> Result<Option<ChainId>, Error> {
-        let chains = self.chains(group, sender)?;
-        let found = chains.find(message).map(|chain| chain.chain_id());
-        self.keep_chains(chains);
-        Ok(found)
-    }
-
     /// A device hands over its chain.
     pub(super) fn take_sender_key(
         &mut self,
@@ -335,8 +220,4 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-fn holds(row: &[u8], bytes: &[u8]) -> bool {
-    stored::decode::<HeldEnvelope>(row, "held envelope").is_ok_and(|held| held.envelope == bytes)
 }

@@ -8,7 +8,7 @@
 //! | `act`, `intents`, `consent` | what this side does |
 //! | `notes`, `news`, `parts`, `behind` | what members tell each other |
 //! | `readers`, `own_chain`, `speak` | sending |
-//! | `chains`, `keys`, `listen` | receiving |
+//! | `chains`, `keys`, `listen`, `waiting` | receiving |
 //! | `gaps`, `copies`, `sweep` | what went missing, and what is forgotten |
 //! | `told` | what an app is told |
 
@@ -37,6 +37,7 @@ mod speak;
 mod sweep;
 mod told;
 mod view;
+mod waiting;
 
 pub(super) use cache::{GroupCache, TouchedGroups};
 pub use change::GroupChange;

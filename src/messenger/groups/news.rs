@@ -5,13 +5,12 @@ use super::super::letter::Weight;
 use super::super::work::Work;
 use super::super::{Consent, Error, EventId};
 use super::behind::unless_refused;
+use super::heads::start_of;
 use super::known::Known;
 use super::told::{GroupHappening, GroupNotice};
 use crate::address::Address;
 use crate::content::{Consent as Decided, GroupNews, GroupPart};
-use crate::group::{
-    Action, ChangeId, GroupId, Inserted, Member, Roster, RosterEvent, Update, Welcome,
-};
+use crate::group::{Action, GroupId, Inserted, Member, Roster, RosterEvent, Update, Welcome};
 use crate::timestamp::Timestamp;
 use crate::wire::{Ask, MAX_UPDATE_LEN, MessageId};
 
@@ -185,7 +184,7 @@ impl Work<'_> {
         if same && told.held == held_before && news.state.is_empty() && news.consent.is_none() {
             return Ok(());
         }
-        self.note_state(address, group, &mut known, &after, &news.state)?;
+        self.note_state(address, group, &known, &after, &news.state)?;
         self.enter(before.as_deref(), after.clone(), known)?;
         if invited && !ourselves {
             let (by, notice) = (Some(address.user.clone()), GroupNotice::Invited);
@@ -202,12 +201,13 @@ impl Work<'_> {
         self.do_duties(group)
     }
 
-    /// Somebody says what a head stands for: if all of that is known, so is the head.
+    /// Somebody says what a head stands for: if something waits for it, and all of that is
+    /// known, so is the head.
     fn note_state(
         &mut self,
         address: &Address,
         group: &GroupId,
-        known: &mut Known,
+        known: &Known,
         roster: &Roster,
         state: &[u8],
     ) -> Result<(), Error> {
@@ -215,10 +215,8 @@ impl Work<'_> {
             return Ok(());
         }
         let Ok(state) = Ask::decode(state) else { return Ok(()) };
-        let is_known = |tip: &[u8; 32]| roster.change(&ChangeId::from_bytes(*tip)).is_some();
-        let all_known = roster.ask_for(&state).is_none() && state.tips.iter().all(is_known);
-        // Only what something waits for: else any member could make us forget real ones.
-        if all_known && self.is_awaited(address, group, &state.head())? {
+        let head = state.head();
+        if roster.knows(&state) && self.awaited(group, address)?.contains(start_of(&head)) {
             self.note_other_head(group, known, &state)?;
         }
         Ok(())
