@@ -39,6 +39,27 @@ fn what_was_said_before_a_change_goes_to_those_who_were_members_then() {
 }
 
 #[test]
+fn who_asks_for_a_chain_while_the_readers_change_gets_it_with_the_next_message() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let (mut carol, mut dave) = (world.person("carol"), world.person("robert"));
+    world.meet(&mut alice, &mut dave);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    // Carol has not decided; the key goes to her with the messages 1, 2 and 4.
+    for number in 0..4 {
+        say(&mut alice, &group, &format!("{number}"));
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    }
+    carol.messenger.accept(group).unwrap();
+    world.carry(&mut carol);
+    alice.messenger.change_group(&group, add(&[&dave])).unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dave]);
+    say(&mut alice, &group, "now");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dave]);
+    assert!(carol.texts().contains(&"now".to_owned()), "{:?}", carol.texts());
+}
+
+#[test]
 fn a_server_that_gives_a_message_other_heads_fills_no_store() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol) = three(&mut world);

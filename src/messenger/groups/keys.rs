@@ -67,7 +67,7 @@ impl Work<'_> {
     /// A device lacks our chain: it gets it as it stands, and counts anew.
     pub(super) fn chain_is_wanted(&mut self, by: &Address, group: &GroupId) -> Result<(), Error> {
         let Some((chain, _)) = self.own_chain(group)? else { return Ok(()) };
-        // Whoever is to have it has a state; the next message sees to those who come.
+        // Whoever is to have it has a state; the next message sees to those who come or go.
         if self.slot(group, by)?.is_none() {
             return Ok(());
         }
