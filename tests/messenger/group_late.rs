@@ -60,6 +60,53 @@ fn who_asks_for_a_chain_while_the_readers_change_gets_it_with_the_next_message()
 }
 
 #[test]
+fn each_gap_of_a_chain_is_asked_for_at_its_own_times() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    say(&mut alice, &group, "hello");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    for number in 0..10 {
+        let text = format!("lost {number}");
+        say(&mut alice, &group, &text);
+        world.carry(&mut alice);
+        assert_eq!(lose(&mut world, &bob, is_group), 1);
+        say(&mut alice, &group, "behind it");
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+        world.pass(12 * HOUR, &mut [&mut alice, &mut bob, &mut carol]);
+        assert!(bob.texts().contains(&text), "{number}");
+    }
+    assert!(!bob.told.iter().any(|kind| matches!(kind, EventKind::Lost { .. })));
+}
+
+#[test]
+fn what_came_before_its_chain_is_asked_for_until_it_comes_or_is_lost() {
+    for comes in [true, false] {
+        let mut world = World::new();
+        let (mut alice, mut bob, mut carol) = three(&mut world);
+        let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+        say(&mut alice, &group, "one");
+        world.carry(&mut alice);
+        assert_eq!(lose(&mut world, &bob, |envelope| !is_group(envelope)), 1);
+        say(&mut alice, &group, "two");
+        world.carry(&mut alice);
+        world.deliver(&mut bob);
+        // What Bob asks for at once is lost.
+        assert!(world.carry(&mut bob) > 0);
+        world.mail_of(&alice.address());
+        assert_eq!(bob.texts(), ["two"]);
+        if comes {
+            world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol]);
+            assert_eq!(bob.texts(), ["two", "one"]);
+        } else {
+            world.pass(40 * DAY, &mut [&mut bob, &mut carol]);
+        }
+        let lost = bob.told.iter().any(|kind| matches!(kind, EventKind::Lost { count: 1, .. }));
+        assert_eq!(lost, !comes);
+    }
+}
+
+#[test]
 fn a_server_that_gives_a_message_other_heads_fills_no_store() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol) = three(&mut world);

@@ -503,6 +503,12 @@ impl ReceivingChain {
         }
     }
 
+    /// The iteration with which it was handed over: nothing before it opens.
+    #[must_use]
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+
     /// The numbers of what has not come and may still.
     pub fn missing(&self) -> impl Iterator<Item = u32> {
         self.missing.iter()

@@ -33,7 +33,7 @@ pub(super) enum Counted {
     Served,
     Wanted,
     HandedOver,
-    OneAsked,
+    MissingAsked,
 }
 
 impl Work<'_> {
@@ -53,7 +53,7 @@ impl Work<'_> {
             Counted::Served => 3,
             Counted::Wanted => 4,
             Counted::HandedOver => 5,
-            Counted::OneAsked => 6,
+            Counted::MissingAsked => 6,
         };
         let key = table::of_device(address, &[group.as_bytes().as_slice(), &[number]].concat());
         let row = self.view.get(table::ASKED, &key)?;

@@ -17,7 +17,8 @@ use crate::wire::{ChainId, GroupMessage};
 /// Where a chain is: whose, and in which group.
 pub(super) type Place = (GroupId, Address);
 
-fn chain_key(sender: &Address, group: &GroupId, chain: ChainId) -> Vec<u8> {
+/// The key of a chain, and of what is asked for of it.
+pub(super) fn chain_key(sender: &Address, group: &GroupId, chain: ChainId) -> Vec<u8> {
     let rest = [group.as_bytes().as_slice(), chain.as_bytes()].concat();
     table::of_device(sender, &rest)
 }
@@ -82,7 +83,12 @@ impl Work<'_> {
             };
             match chains.row(*row) {
                 Some(value) => self.view.put(table, key, value),
-                None => self.view.delete(table, key),
+                None => {
+                    if row.iteration.is_none() {
+                        self.view.delete(table::ASKED, key.clone());
+                    }
+                    self.view.delete(table, key);
+                }
             }
         }
         self.cache.groups.tags.apply(&(*group, sender.clone()), tags);

@@ -130,7 +130,7 @@ impl Work<'_> {
         events: &mut Vec<EventId>,
     ) -> Result<(), Error> {
         let Some(_) = self.speaker(address, group)? else { return Ok(()) };
-        self.give_up_iteration(address, group, copy.chain_id, copy.iteration)?;
+        self.came_as_copy(group, address, copy.chain_id, copy.iteration)?;
         let content = copy.content.encode_at(copy.sent_at);
         self.take_group_content(address, group, copy.message, &content, events)
     }

@@ -1,18 +1,25 @@
 //! Messages of a chain that are missing: asked for by their numbers, and served.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::due::Job;
 use super::super::errand::Urgency;
 use super::super::event::{Happening, StatusCode};
+use super::super::receive::Received;
 use super::super::repair::ASKED_AFTER;
 use super::super::work::Work;
 use super::super::{Error, Refusal, table};
 use super::behind::Counted;
-use super::chains::rows_of;
+use super::chains::{chain_key, rows_of};
 use crate::address::Address;
 use crate::group::GroupId;
+use crate::group::sender_key::{MAX_CHAIN_LEN, ReceivingChain};
 use crate::session::Numbers;
 use crate::timestamp::Timestamp;
-use crate::wire::stored::{self, messenger::AskedChain};
+use crate::wire::stored::{
+    self,
+    messenger::{AskedChain, AskedIterations},
+};
 use crate::wire::{ChainId, Control, GroupMessagesWanted, MAX_CONTROL_ITEMS, MessageId};
 
 /// How many messages are said again to a device on its request, an hour and group.
@@ -23,8 +30,84 @@ const SERVED_AN_HOUR: u32 = 100;
 const NUMBERS_A_MESSAGE: usize = 40;
 const ASKS_AT_ONCE: usize = 2;
 
+/// How many of those go to a device an hour.
+const ASKS_AN_HOUR: u32 = 20;
+
 fn subject(group: &GroupId, sender: &Address) -> Vec<u8> {
     table::of_device(sender, group.as_bytes())
+}
+
+/// When a message is asked for next, and how often it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    at: Timestamp,
+    times: u32,
+}
+
+/// What is asked for of a chain.
+#[derive(Default)]
+struct AskedOf {
+    missing: BTreeMap<u32, Asked>,
+    /// Those before the chain was handed over that have come as copies.
+    copied: BTreeSet<u32>,
+}
+
+impl AskedOf {
+    fn from_record(raw: &AskedChain) -> Self {
+        let mut missing = BTreeMap::new();
+        for some in &raw.missing {
+            let asked = Asked { at: Timestamp::from_millis(some.ask_at), times: some.times };
+            let iterations = some.first..=some.last.min(MAX_CHAIN_LEN);
+            missing.extend(iterations.map(|iteration| (iteration, asked)));
+        }
+        Self { missing, copied: raw.copied.iter().copied().collect() }
+    }
+
+    fn to_record(&self) -> AskedChain {
+        let mut missing: Vec<AskedIterations> = Vec::new();
+        for (&iteration, Asked { at, times }) in &self.missing {
+            let (ask_at, times) = (at.as_millis(), *times);
+            match missing.last_mut() {
+                Some(some)
+                    if some.last.checked_add(1) == Some(iteration)
+                        && (some.ask_at, some.times) == (ask_at, times) =>
+                {
+                    some.last = iteration;
+                }
+                _ => {
+                    let (first, last) = (iteration, iteration);
+                    missing.push(AskedIterations { first, last, ask_at, times });
+                }
+            }
+        }
+        AskedChain { missing, copied: self.copied.iter().copied().collect() }
+    }
+
+    /// Makes what is asked for what is missing: each has its own times.
+    fn match_missing(&mut self, chain: &ReceivingChain, now: Timestamp) {
+        let missing: BTreeSet<u32> = chain.missing().collect();
+        let first = chain.first();
+        self.missing.retain(|iteration, _| *iteration < first || missing.contains(iteration));
+        for iteration in missing {
+            let new = Asked { at: now.after(ASKED_AFTER[0]), times: 0 };
+            self.missing.entry(iteration).or_insert(new);
+        }
+    }
+
+    /// What it is time to ask for (again), and what was asked for often enough.
+    fn due(&self, now: Timestamp) -> (Vec<u32>, Vec<u32>) {
+        let latest = now.after(ASKED_AFTER[7]);
+        let due = self.missing.iter().filter(|(_, asked)| asked.at <= now || asked.at > latest);
+        let (due, over): (Vec<_>, Vec<_>) = due.partition(|(_, asked)| wait(asked.times).is_some());
+        let iterations = |some: Vec<(&u32, &Asked)>| some.iter().map(|(at, _)| **at).collect();
+        (iterations(due), iterations(over))
+    }
+}
+
+/// How long is waited after what was asked for so often before is asked for again.
+fn wait(times: u32) -> Option<std::time::Duration> {
+    let times = usize::try_from(times).unwrap_or(usize::MAX);
+    ASKED_AFTER.get(times.saturating_add(1)).copied()
 }
 
 impl Work<'_> {
@@ -34,7 +117,59 @@ impl Work<'_> {
         group: &GroupId,
         sender: &Address,
     ) -> Result<(), Error> {
+        self.match_all_missing(group, sender)?;
         self.set_due(Job::GroupGaps, &subject(group, sender), self.now.after(ASKED_AFTER[0]))
+    }
+
+    /// What is asked for of each chain of a device.
+    fn match_all_missing(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+    ) -> Result<Vec<(ChainId, AskedOf)>, Error> {
+        let chains = self.chains(group, sender)?;
+        let mut all = Vec::new();
+        for chain in chains.chains() {
+            let chain_id = chain.chain_id();
+            match self.asked(sender, group, chain_id) {
+                Ok(mut asked) => {
+                    asked.match_missing(chain, self.now);
+                    self.save_asked(sender, group, chain_id, &asked);
+                    all.push((chain_id, asked));
+                }
+                Err(error) => {
+                    self.keep_chains(chains);
+                    return Err(error);
+                }
+            }
+        }
+        self.keep_chains(chains);
+        Ok(all)
+    }
+
+    fn asked(
+        &self,
+        sender: &Address,
+        group: &GroupId,
+        chain_id: ChainId,
+    ) -> Result<AskedOf, Error> {
+        let row = self.view.get(table::ASKED, &chain_key(sender, group, chain_id))?;
+        let raw = row.and_then(|row| stored::decode(&row, "asked chain").ok());
+        Ok(raw.as_ref().map(AskedOf::from_record).unwrap_or_default())
+    }
+
+    fn save_asked(
+        &mut self,
+        sender: &Address,
+        group: &GroupId,
+        chain_id: ChainId,
+        asked: &AskedOf,
+    ) {
+        let key = chain_key(sender, group, chain_id);
+        match asked.missing.is_empty() && asked.copied.is_empty() {
+            true => self.view.delete(table::ASKED, key),
+            false => self.view.put(table::ASKED, key, stored::encode(&asked.to_record())),
+        }
     }
 
     /// Asks for what is missing of a device's chains; what was asked for often enough is
@@ -45,16 +180,9 @@ impl Work<'_> {
         if self.speaker(&sender, &group)?.is_none() {
             return Ok(());
         }
-        let chains = self.chains(&group, &sender)?;
-        let missing: Vec<(ChainId, Vec<u32>)> = chains
-            .chains()
-            .iter()
-            .map(|chain| (chain.chain_id(), chain.missing().collect()))
-            .collect();
-        self.keep_chains(chains);
         let mut next = None;
-        for (chain_id, missing) in missing {
-            let at = self.ask_for_missing(&group, &sender, chain_id, missing)?;
+        for (chain_id, asked) in self.match_all_missing(&group, &sender)? {
+            let at = self.ask_for_missing(&group, &sender, chain_id, asked)?;
             next = at.into_iter().chain(next).min();
         }
         match next {
@@ -63,47 +191,49 @@ impl Work<'_> {
         }
     }
 
-    /// Asks for these, if it is time; says when to come back.
+    /// Asks for what it is time for; says when to come back.
     fn ask_for_missing(
         &mut self,
         group: &GroupId,
         sender: &Address,
         chain_id: ChainId,
-        missing: Vec<u32>,
+        mut asked: AskedOf,
     ) -> Result<Option<Timestamp>, Error> {
-        let rest = [group.as_bytes().as_slice(), chain_id.as_bytes()].concat();
-        let key = table::of_device(sender, &rest);
-        let row = self.view.get(table::ASKED, &key)?;
-        if missing.is_empty() {
-            // The next gap is another one.
-            if row.is_some() {
-                self.view.delete(table::ASKED, key);
+        let (mut due, over) = asked.due(self.now);
+        if !over.is_empty() {
+            asked.missing.retain(|iteration, _| !over.contains(iteration));
+            self.lose_missing(group, sender, chain_id, &over)?;
+        }
+        for _ in 0..ASKS_AT_ONCE {
+            let some = due.len().min(NUMBERS_A_MESSAGE);
+            let iterations: Vec<u32> = due.drain(..some).collect();
+            if iterations.is_empty() {
+                break;
             }
-            return Ok(None);
-        }
-        let mut asked: AskedChain =
-            row.and_then(|row| stored::decode(&row, "asked chain").ok()).unwrap_or_default();
-        let at = Timestamp::from_millis(asked.ask_at);
-        if at > self.now && at <= self.now.after(ASKED_AFTER[7]) {
-            return Ok(Some(at));
-        }
-        let times = usize::try_from(asked.times).unwrap_or(usize::MAX);
-        let Some(wait) = ASKED_AFTER.get(times.saturating_add(1)) else {
-            self.view.delete(table::ASKED, key);
-            self.lose_missing(group, sender, chain_id, &missing)?;
-            return Ok(None);
-        };
-        for iterations in missing.chunks(NUMBERS_A_MESSAGE).take(ASKS_AT_ONCE) {
+            if !self.may_again(Counted::MissingAsked, sender, group, ASKS_AN_HOUR)? {
+                due.extend(iterations);
+                break;
+            }
+            for iteration in &iterations {
+                if let Some(asked) = asked.missing.get_mut(iteration)
+                    && let Some(wait) = wait(asked.times)
+                {
+                    asked.at = self.now.after(wait);
+                    asked.times = asked.times.saturating_add(1);
+                }
+            }
             let group_id = *group.as_bytes();
-            let iterations = iterations.to_vec();
             let wanted = GroupMessagesWanted { group_id, chain_id, iterations };
             self.send_control(sender, Control::GroupMessagesWanted(wanted))?;
         }
-        let at = self.now.after(*wait);
-        asked.ask_at = at.as_millis();
-        asked.times = asked.times.saturating_add(1);
-        self.view.put(table::ASKED, key, stored::encode(&asked));
-        Ok(Some(at))
+        // The others have an hour of their own.
+        for iteration in &due {
+            if let Some(asked) = asked.missing.get_mut(iteration) {
+                asked.at = self.now.after(ASKED_AFTER[0]);
+            }
+        }
+        self.save_asked(sender, group, chain_id, &asked);
+        Ok(asked.missing.values().map(|asked| asked.at).min())
     }
 
     fn lose_missing(
@@ -126,20 +256,61 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A message that was sent before its chain came here cannot be opened: asks for it.
-    pub(super) fn ask_for_one(
+    /// A message has no key here. If it was sent before its chain came, it is asked for.
+    pub(super) fn key_is_gone(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+        chain_id: ChainId,
+        iteration: u32,
+    ) -> Result<Received, Error> {
+        let mut asked = self.asked(sender, group, chain_id)?;
+        if asked.copied.contains(&iteration) {
+            return Ok(Received::Duplicate);
+        }
+        if self.came_before(group, sender, chain_id, iteration)?
+            && !asked.missing.contains_key(&iteration)
+        {
+            asked.missing.insert(iteration, Asked { at: self.now, times: 0 });
+            self.save_asked(sender, group, chain_id, &asked);
+            self.set_due(Job::GroupGaps, &subject(group, sender), self.now)?;
+        }
+        Ok(Received::Undecryptable)
+    }
+
+    /// A message has come another way, and is not missing any more.
+    pub(super) fn came_as_copy(
         &mut self,
         group: &GroupId,
         sender: &Address,
         chain_id: ChainId,
         iteration: u32,
     ) -> Result<(), Error> {
-        if self.may_again(Counted::OneAsked, sender, group, SERVED_AN_HOUR)? {
-            let (group_id, iterations) = (*group.as_bytes(), vec![iteration]);
-            let wanted = GroupMessagesWanted { group_id, chain_id, iterations };
-            self.send_control(sender, Control::GroupMessagesWanted(wanted))?;
+        self.give_up_iteration(sender, group, chain_id, iteration)?;
+        let mut asked = self.asked(sender, group, chain_id)?;
+        let was_asked = asked.missing.remove(&iteration).is_some();
+        let before = self.came_before(group, sender, chain_id, iteration)?;
+        if before {
+            asked.copied.insert(iteration);
+        }
+        if was_asked || before {
+            self.save_asked(sender, group, chain_id, &asked);
         }
         Ok(())
+    }
+
+    /// Whether a message is of before its chain was handed over here.
+    fn came_before(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+        chain_id: ChainId,
+        iteration: u32,
+    ) -> Result<bool, Error> {
+        let mut chains = self.chains(group, sender)?;
+        let first = chains.chain_mut(chain_id).map(|chain| chain.first());
+        self.keep_chains(chains);
+        Ok(first.is_some_and(|first| iteration < first))
     }
 
     /// Says messages to a group again, to a device of a member's that lacks them.

@@ -54,9 +54,7 @@ impl Work<'_> {
         let peek = match (peek, claimed) {
             (Ok(peek), _) => peek,
             (Err(DecryptError::KeyGone), Some(iteration)) => {
-                // It was sent before its chain came here.
-                self.ask_for_one(group, sender, chain_id, iteration)?;
-                return Ok(Received::Undecryptable);
+                return self.key_is_gone(group, sender, chain_id, iteration);
             }
             (Err(error), _) => return self.not_read(group, sender, error),
         };

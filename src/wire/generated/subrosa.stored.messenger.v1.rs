@@ -652,12 +652,27 @@ pub struct SentToGroup {
 }
 /// Messages of a chain that are missing, and are asked for.
 #[derive(::zeroize::Zeroize)]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct AskedChain {
-    #[prost(uint64, tag = "1")]
-    pub ask_at: u64,
+    #[prost(message, repeated, tag = "1")]
+    pub missing: ::prost::alloc::vec::Vec<AskedIterations>,
+    /// Those before the chain was handed over that have come as copies.
+    #[prost(uint32, repeated, tag = "2")]
+    pub copied: ::prost::alloc::vec::Vec<u32>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct AskedIterations {
+    #[prost(uint32, tag = "1")]
+    pub first: u32,
     #[prost(uint32, tag = "2")]
+    pub last: u32,
+    #[prost(uint64, tag = "3")]
+    pub ask_at: u64,
+    /// How often they were asked for.
+    #[prost(uint32, tag = "4")]
     pub times: u32,
 }
 /// How often something was asked or answered within the hour.
