@@ -55,7 +55,17 @@ impl Roster {
         }
     }
 
-    /// The same, to somebody who has said what he has: `None` if all of that is known here.
+    /// Whether this is a seal that is known here and not followed: who follows it goes another
+    /// way for good.
+    fn is_rival(&self, seal: &ChangeId) -> bool {
+        self.stop.is_none()
+            && self.chosen != Some(*seal)
+            && self.change(seal).is_some_and(|change| change.seal().is_some())
+            && !self.seals.iter().any(|ours| ours.id() == *seal)
+    }
+
+    /// The same, to somebody who has said what he has: `None` if all of that is known here, or
+    /// he follows another seal than this side does.
     #[must_use]
     pub fn ask_for(&self, theirs: &Ask) -> Option<Ask> {
         let mut ask = self.ask();
@@ -65,7 +75,7 @@ impl Roster {
         let is_older = is_older && theirs.seal != ask.seal;
         let lacks = |hash: &&[u8; 32]| !is_older && self.change(&ChangeId(**hash)).is_none();
         let lacking: Vec<_> = named.filter(lacks).copied().collect();
-        if lacking.is_empty() {
+        if lacking.is_empty() || self.is_rival(&ChangeId(theirs.seal)) {
             return None;
         }
         ask.wanted.extend(lacking);

@@ -160,7 +160,7 @@ fn who_follows_one_of_two_seals_stays_with_it_and_is_told() {
 fn who_follows_another_seal_is_found_out_by_asking() {
     let group = Group::new();
     let seals = two_seals(&group);
-    let [mut one, other] = seals.each_ref().map(|seal| {
+    let [mut one, mut other] = seals.each_ref().map(|seal| {
         let mut roster = group.first.clone();
         accept(&mut roster, seal);
         roster
@@ -169,6 +169,10 @@ fn who_follows_another_seal_is_found_out_by_asking() {
     let Answer::Update(answer) = other.answer(&ask, MAX_UPDATE_LEN) else { panic!() };
     let rival = RosterEvent::TwoSeals { followed: Some(one.ask_seal()), other: other.ask_seal() };
     assert_eq!(one.insert(&answer).events, [rival]);
+    assert_eq!(one.ask_for(&other.ask()), None);
+    // Nor is what builds on the other seal.
+    let on = other.ask_seal();
+    accept(&mut other, &group.sign(&Change::new(O, Op::Add(Y), 0), &[on]));
     assert_eq!(one.ask_for(&other.ask()), None);
 }
 
