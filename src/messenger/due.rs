@@ -42,6 +42,8 @@ pub(super) enum Job {
     GroupGaps,
     /// People who are to be added to a group.
     GroupIntents,
+    /// Our chain in a group, where nobody has said that it has come.
+    GroupKeys,
 }
 
 impl Job {
@@ -57,6 +59,7 @@ impl Job {
             Self::GroupHeld => 8,
             Self::GroupGaps => 9,
             Self::GroupIntents => 10,
+            Self::GroupKeys => 11,
         }
     }
 
@@ -72,6 +75,7 @@ impl Job {
             8 => Self::GroupHeld,
             9 => Self::GroupGaps,
             10 => Self::GroupIntents,
+            11 => Self::GroupKeys,
             _ => return None,
         })
     }
@@ -159,6 +163,7 @@ impl Work<'_> {
             Job::Sweep => self.sweep(subject),
             Job::GroupHeld => self.try_group_held(subject),
             Job::GroupGaps => self.look_after_gaps(subject),
+            Job::GroupKeys => self.hand_over_again(subject),
             Job::GroupIntents => match subject.try_into() {
                 Ok(group) => self.add_intended(&GroupId::from_bytes(group)),
                 Err(_) => Ok(()),

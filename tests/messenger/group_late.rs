@@ -60,6 +60,24 @@ fn who_asks_for_a_chain_while_the_readers_change_gets_it_with_the_next_message()
 }
 
 #[test]
+fn a_chain_that_nobody_has_confirmed_comes_again_though_nothing_is_said() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    say(&mut alice, &group, "one");
+    world.carry(&mut alice);
+    assert_eq!(lose(&mut world, &bob, |envelope| !is_group(envelope)), 1);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert!(bob.texts().is_empty());
+    world.pass(2 * HOUR, &mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["one"]);
+    // Who has it does not get it again.
+    let before = world.carried;
+    world.pass(2 * HOUR, &mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(world.carried, before);
+}
+
+#[test]
 fn each_gap_of_a_chain_is_asked_for_at_its_own_times() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol) = three(&mut world);

@@ -8,12 +8,18 @@ use super::super::work::Work;
 use super::behind::Counted;
 use crate::address::{Address, UserId};
 use crate::group::GroupId;
+use crate::group::sender_key::HandoverState;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::HeldEnvelope;
 use crate::wire::{Control, GroupMessage, SenderKeyAcknowledgement};
 
 /// How long a message may come before its chain.
 const WAIT_FOR_CHAIN: Duration = Duration::from_secs(60 * 60);
+
+/// When a chain goes once more to those who have not said that they have it, counted from
+/// when it went: then messages alone take it along.
+const AGAIN_AFTER: [Duration; 2] =
+    [Duration::from_secs(60 * 60), Duration::from_secs(24 * 60 * 60)];
 
 /// How often a chain is asked for, and handed over on request, within an hour.
 const AN_HOUR: u32 = 4;
@@ -80,6 +86,31 @@ impl Work<'_> {
             let key = Control::SenderKey(Box::new(chain.distribution()));
             if self.send_control(by, key)? {
                 self.change_slot(group, by, messages, |slot| slot.sent())?;
+                self.chain_has_gone(group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Our chain has gone to somebody, and may be lost.
+    pub(super) fn chain_has_gone(&mut self, group: &GroupId) -> Result<(), Error> {
+        for (number, after) in (0_u8..).zip(AGAIN_AFTER) {
+            let subject = [group.as_bytes().as_slice(), &[number]].concat();
+            self.set_due(Job::GroupKeys, &subject, self.now.after(after))?;
+        }
+        Ok(())
+    }
+
+    /// Hands our chain once more to those who have not said that they have it.
+    pub(in crate::messenger) fn hand_over_again(&mut self, subject: &[u8]) -> Result<(), Error> {
+        let Some((group, _)) = subject.split_first_chunk() else { return Ok(()) };
+        let group = GroupId::from_bytes(*group);
+        let Some((chain, _)) = self.own_chain(&group)? else { return Ok(()) };
+        let (readers, _) = self.find_readers(&group)?;
+        for (of, slot) in self.slots(&group)? {
+            if slot.handover.state() == HandoverState::Sent && readers.contains(&of) {
+                let key = Control::SenderKey(Box::new(chain.distribution()));
+                self.send_control(&of, key)?;
             }
         }
         Ok(())

@@ -92,7 +92,10 @@ impl Slot {
 impl Work<'_> {
     /// The devices of all members but this one, by the roster and the lists as they are now;
     /// and the members of whom no list is known.
-    fn find_readers(&mut self, group: &GroupId) -> Result<(BTreeSet<Address>, Vec<UserId>), Error> {
+    pub(super) fn find_readers(
+        &mut self,
+        group: &GroupId,
+    ) -> Result<(BTreeSet<Address>, Vec<UserId>), Error> {
         let (mut readers, mut unknown) = (BTreeSet::new(), Vec::new());
         let Some(roster) = self.roster(group)? else { return Ok((readers, unknown)) };
         let own = self.own()?;

@@ -89,7 +89,7 @@ impl Work<'_> {
     /// that certainly lack it.
     fn hand_over(&mut self, group: &GroupId, chain: &SendingChain) -> Result<Vec<Address>, Error> {
         let message = chain.length();
-        let mut lacking = Vec::new();
+        let (mut lacking, mut gone) = (Vec::new(), false);
         for (of, slot) in self.due_slots(group, message)? {
             let key = Control::SenderKey(Box::new(chain.distribution()));
             let sent = self.send_control(&of, key)?;
@@ -97,6 +97,10 @@ impl Work<'_> {
             if !sent && !slot.handover.may_have_arrived() {
                 lacking.push(of);
             }
+            gone |= sent;
+        }
+        if gone {
+            self.chain_has_gone(group)?;
         }
         Ok(lacking)
     }
