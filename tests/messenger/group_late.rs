@@ -152,3 +152,22 @@ fn a_server_that_gives_a_message_other_heads_fills_no_store() {
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     assert_eq!(bob.texts(), ["one", "under another name"]);
 }
+
+#[test]
+fn who_lacks_more_than_one_answer_holds_asks_on() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    say(&mut alice, &group, "one");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    for number in 0..400 {
+        let name = format!("{number:0>200}");
+        alice.messenger.change_group(&group, GroupChange::Rename(name)).unwrap();
+    }
+    world.carry(&mut alice);
+    assert_eq!(lose(&mut world, &bob, |_| true), 400);
+    say(&mut alice, &group, "at last");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["one", "at last"]);
+    assert_eq!(bob.messenger.group(&group).unwrap().unwrap().name, format!("{:0>200}", 399));
+}

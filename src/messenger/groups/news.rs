@@ -194,6 +194,15 @@ impl Work<'_> {
         }
         if told.held > 0 || after.stopped().is_some() {
             self.ask_behind(address, group, None)?;
+        } else if !told.accepted.is_empty() {
+            // It may have been no more than one answer holds.
+            let awaited = self.awaited(group)?;
+            for (_, head) in awaited.iter().filter(|(sender, _)| sender == address) {
+                if self.head(group, head)?.is_none() {
+                    self.ask_behind(address, group, Some(*head))?;
+                    break;
+                }
+            }
         }
         if leave_is_void {
             unless_refused(self.act(group, Action::Leave))?;
