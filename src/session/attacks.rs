@@ -9,14 +9,14 @@ use rand::rngs::ChaCha8Rng;
 use super::{Body, Content, DecryptError, Outgoing, Session, padding};
 use crate::Timestamp;
 use crate::address::UserId;
-use crate::crypto::Secret;
+use crate::crypto::{Secret, SecretBytes};
 use crate::handshake::attacks::Responder;
 use crate::handshake::{Opening, ReplayRecord, initiate};
 use crate::identity::{Account, Device, View};
 use crate::ratchet::Log;
 use crate::wire::{
     ChainId, Control, DecodeError, Envelope, EnvelopeName, ListVersions, Message, MessageId,
-    NotOpened, NumberRange, Replaced, SenderKeyDistribution, append_shards, pad,
+    NotOpened, NumberRange, Payload, Replaced, SenderKeyDistribution, append_shards, pad,
 };
 
 fn say(session: &mut Session, content: &[u8], rng: &mut ChaCha8Rng, now: Timestamp) -> Envelope {
@@ -200,6 +200,37 @@ fn a_control_message_that_breaks_a_rule_is_malformed() {
     ];
     for payload in raw {
         assert!(matches!(says(payload.to_vec()), Content::Malformed(_)), "{payload:02x?}");
+    }
+}
+
+#[test]
+fn content_beside_a_control_message_and_content_that_is_too_long_are_malformed() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let (mut hostile, mut session, now) = pair(&mut rng);
+    let mut is_malformed = |body: usize, control: Option<Control>| {
+        let body = SecretBytes::new(vec![7; body]);
+        let genuine = Outgoing {
+            body: Body::Control(Control::Sign),
+            seq: 0,
+            last: None,
+            seen: None,
+            view: View(3),
+        };
+        let payload = Payload { body, control, ..genuine.to_payload() };
+        let mut payload = payload.encode(padding::padded_len).to_vec();
+        let padded = padding::padded_len(payload.len());
+        pad(&mut payload, padded);
+        let message = inject(&mut hostile, &payload, &mut rng);
+        let received = session.decrypt(&message, now).unwrap().saved();
+        matches!(received.content, Content::Malformed(_))
+    };
+    for len in 0..40 {
+        assert_eq!(is_malformed(len, Some(Control::Sign)), len > 0);
+        // An id alone is content that is empty.
+        assert_eq!(is_malformed(len, None), len < 16);
+    }
+    for len in 65_535..65_538 {
+        assert_eq!(is_malformed(16 + len, None), len > 65_536);
     }
 }
 

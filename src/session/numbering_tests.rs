@@ -1,7 +1,10 @@
 //! The table of SPEC.md, section 7.3, row by row.
 
+use proptest::prelude::*;
+
 use super::numbering::{Arrived, MAX_GAPS, MAX_NUMBER_JUMP, NumberReport, Numbered, Numbering};
 use crate::ratchet::Saved;
+use crate::wire::stored::MAX_STORED_NUMBER;
 use crate::wire::{Mark, MessageId};
 
 fn id(number: u64) -> MessageId {
@@ -35,17 +38,77 @@ fn a_missing_id_under_a_known_number_is_closed_by_that_id_alone() {
     for seq in 1..=5 {
         arrive(&mut numbering, seq, id(seq));
     }
+    // The highest number too.
+    for seq in [3, 5] {
+        let other = MessageId::from_bytes([9; 16]);
+        let last = Some(Mark { seq, id: other.short() });
+        let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
+        let gap = NumberReport::Gap { first: seq, last: seq };
+        assert_eq!(numbering.arrived(arrived).reports, [gap]);
+        assert_eq!(numbering.arrived(arrived).reports, []);
+        let third = MessageId::from_bytes([8; 16]);
+        assert_eq!(arrive(&mut numbering, seq, third).reports, [NumberReport::PeerRolledBack]);
+        assert_eq!(numbering.gaps().count(), 1);
+        arrive(&mut numbering, seq, other);
+        assert_eq!(numbering.gaps().count(), 0);
+    }
+}
+
+#[test]
+fn the_thousand_newest_numbers_are_remembered_and_no_other() {
+    let (mut ours, mut theirs) = (Numbering::default(), Numbering::default());
+    for seq in 1..=1500 {
+        arrive(&mut theirs, seq, id(seq));
+        ours.sent(seq, id(seq));
+    }
     let other = MessageId::from_bytes([9; 16]);
-    let last = Some(Mark { seq: 3, id: other.short() });
-    let arrived = Arrived { numbered: None, last, seen: None, session: 1, newest_session: 1 };
-    let gap = NumberReport::Gap { first: 3, last: 3 };
-    assert_eq!(numbering.arrived(arrived).reports, [gap]);
-    assert_eq!(numbering.arrived(arrived).reports, []);
-    let third = MessageId::from_bytes([8; 16]);
-    assert_eq!(arrive(&mut numbering, 3, third).reports, [NumberReport::PeerRolledBack]);
-    assert_eq!(numbering.gaps().count(), 1);
-    arrive(&mut numbering, 3, other);
-    assert_eq!(numbering.gaps().count(), 0);
+    for seq in 499..=1500 {
+        let another = arrive(&mut theirs, seq, other);
+        let seen = Some(Mark { seq, id: other.short() });
+        let seen = Arrived { numbered: None, last: None, seen, session: 1, newest_session: 1 };
+        let rolled_back = ours.arrived(seen).reports;
+        if seq > 500 {
+            assert_eq!(another.reports, [NumberReport::PeerRolledBack], "{seq}");
+            assert_eq!(rolled_back, [NumberReport::RolledBack], "{seq}");
+        } else {
+            assert!(another.repeated && another.reports.is_empty(), "{seq}");
+            assert_eq!(rolled_back, [], "{seq}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_first_number_opens_a_gap_or_is_where_counting_begins_or_moves_nothing(
+        seq in prop_oneof![
+            1..100_000_u64,
+            (1 << 16) - 2..(1 << 16) + 3_u64,
+            (1 << 48) - 2..(1 << 48) + 3_u64,
+            any::<u64>(),
+        ],
+    ) {
+        let mut numbering = Numbering::default();
+        let Numbered { repeated, reports, .. } = arrive(&mut numbering, seq, id(seq));
+        prop_assert!(!repeated);
+        let (gap, moved) = match seq {
+            0..=1 => (vec![], true),
+            2..=65_536 => (vec![NumberReport::Gap { first: 1, last: seq - 1 }], true),
+            _ => (vec![NumberReport::FarAhead], seq <= 1 << 48),
+        };
+        prop_assert_eq!(reports, gap);
+        prop_assert_eq!(numbering.seen().map(|seen| seen.seq), moved.then_some(seq));
+    }
+
+    #[test]
+    fn a_record_of_numbers_without_end_is_damaged(
+        highest in prop_oneof![MAX_STORED_NUMBER - 2..MAX_STORED_NUMBER + 3, any::<u64>()],
+        sent: bool,
+    ) {
+        let mut record = Numbering::default().to_record();
+        *if sent { &mut record.next_seq } else { &mut record.highest } = highest;
+        let loaded = Numbering::from_record(&record, Saved::default());
+        prop_assert_eq!(loaded.is_ok(), highest <= MAX_STORED_NUMBER);
+    }
 }
 
 #[test]

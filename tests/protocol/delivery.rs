@@ -370,7 +370,7 @@ fn a_chain_ends_before_2_to_the_24_and_goes_on_when_the_peer_has_answered() {
 #[test]
 fn content_of_64_kib_passes_and_one_byte_more_is_refused() {
     let (mut initiator, mut responder) = pair(8);
-    let content = vec![7; MAX_CONTENT_LEN];
+    let content = vec![7; 65_536];
     let envelope = initiator.send(&content).unwrap();
     assert_eq!(text(&responder.receive(&envelope).unwrap()), content);
     let error = initiator.send(&[content.as_slice(), &[0]].concat()).unwrap_err();

@@ -72,7 +72,7 @@ proptest! {
             return Ok(());
         }
         let delivered = taken.unwrap();
-        let sends = other.peer().sending_session().unwrap();
+        let sends = other.peer().sending_session(other.now).unwrap();
         let above = first.max(generation + 1);
         prop_assert_eq!(sends.generation(), first.max(generation));
         prop_assert_eq!(delivered.answer.is_some(), sends.id() != delivered.session);
@@ -136,7 +136,7 @@ proptest! {
             };
             let may_send = sessions.iter().filter(|session| !session.is_given_up());
             let sends = may_send.max_by_key(rank).map(Session::id);
-            prop_assert_eq!(one.peer().sending_session().map(Session::id), sends);
+            prop_assert_eq!(one.peer().sending_session(one.now).map(Session::id), sends);
         }
         let use_of = |session: &&Session| {
             (!session.is_given_up(), session.is_confirmed(), session.generation())
@@ -171,6 +171,19 @@ fn a_session_goes_after_thirty_days_unless_it_sends_or_the_peer_may_send_in_it()
         one.reload();
         assert_eq!(ids(&one), left);
     }
+}
+
+#[test]
+fn what_the_peer_began_sends_rather_than_a_first_of_ours_that_nobody_has_answered() {
+    let (mut one, mut other) = (Side::new("alice", 9), Side::new("bob", 10));
+    let theirs = begin_another(&mut other, &mut one);
+    one.now = one.now.after(DAY);
+    let ours = begin_another(&mut one, &mut other);
+    assert_eq!(one.peer().sending_session(one.now).map(Session::id), Some(ours));
+    let envelope = other.send(b"hello").unwrap();
+    one.receive(&envelope).unwrap();
+    one.reload();
+    assert_eq!(one.peer().sending_session(one.now).map(Session::id), Some(theirs));
 }
 
 #[test]
