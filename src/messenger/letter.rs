@@ -123,15 +123,7 @@ impl Work<'_> {
 
     /// Whether a letter is for whoever has this name now: who has another account key is no
     /// member of the group that it is about.
-<<<<<<< HEAD
     pub(super) fn is_for_account(&mut self, letter: &Letter, user: &UserId) -> Result<bool, Error> {
-=======
-    pub(super) fn is_for_account(
-        &mut self,
-        letter: &Letter,
-        user: &UserId,
-    ) -> Result<bool, Error> {
->>>>>>> 6334340 (What is said to a member of a group goes to devices under that member's account key alone, however late; a raised generation is saved)
         if letter.account_key.is_empty() {
             return Ok(true);
         }

@@ -370,9 +370,11 @@ impl Peer {
         // Where the peer sends while it knows nothing of the session that we send in.
         let confirmed = self.sessions.iter().filter(|session| session.is_confirmed());
         let theirs = confirmed.max_by_key(|session| session.generation()).map(Session::id);
+        // And where it sends if it has taken one that looks as if it would be refused.
+        let highest = self.sessions.iter().max_by_key(|session| session.generation());
+        let kept = [sending, theirs, highest.map(Session::id)];
         let old = |session: &Session| {
-            let id = Some(session.id());
-            id != sending && id != theirs && now.since(session.last_used_at()) > KEPT_TIME
+            !kept.contains(&Some(session.id())) && now.since(session.last_used_at()) > KEPT_TIME
         };
         while let Some(place) = self.sessions.iter().position(old) {
             self.drop_session(place, &mut rows, &mut tags);

@@ -150,7 +150,7 @@ impl Conversation {
     fn give_up(&mut self, who: usize) {
         let side = &mut self.sides[who];
         let Some(peer) = &mut side.peer else { return };
-        if let Some(id) = peer.sending_session().map(|session| session.id()) {
+        if let Some(id) = peer.sending_session(side.now).map(|session| session.id()) {
             let given_up = peer.give_up(id);
             save(&mut side.rows, peer, given_up);
         }

@@ -202,3 +202,23 @@ fn one_time_prekeys_that_a_clock_behind_has_made_keep_nobody_from_a_device() {
     world.deliver(&mut bob);
     assert_eq!(bob.texts(), ["hello"]);
 }
+
+#[test]
+fn a_session_that_a_clock_far_ahead_has_begun_is_kept_for_who_may_answer_in_it() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let right = subrosa::Clock::now(&world.clock);
+    // On first contact Bob takes what comes, and says nothing before he has decided.
+    world.clock.advance(YEAR);
+    let mut bob = world.person("bob");
+    alice.say(&bob.user(), "hello");
+    world.carry(&mut alice);
+    world.clock.set(right);
+    world.deliver(&mut bob);
+    world.pass(60 * DAY, &mut [&mut alice, &mut bob]);
+    assert_eq!(bob.texts(), ["hello"]);
+    bob.messenger.accept(alice.user()).unwrap();
+    bob.say(&alice.user(), "hi");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.texts(), ["hi"]);
+}

@@ -196,10 +196,9 @@ impl Work<'_> {
             self.ask_behind(address, group, None)?;
         } else if !told.accepted.is_empty() {
             // It may have been no more than one answer holds.
-            let awaited = self.awaited(group)?;
-            for (_, head) in awaited.iter().filter(|(sender, _)| sender == address) {
-                if self.head(group, head)?.is_none() {
-                    self.ask_behind(address, group, Some(*head))?;
+            for head in self.awaited(group, address)? {
+                if self.head(group, &head)?.is_none() {
+                    self.ask_behind(address, group, Some(head))?;
                     break;
                 }
             }
