@@ -50,6 +50,27 @@ fn what_a_restored_device_says_is_never_taken_for_a_duplicate() {
 }
 
 #[test]
+fn all_that_a_restored_device_says_before_it_is_answered_is_heard() {
+    // Its numbers are remembered under other ids, or too old to be.
+    for (count, reports) in [(5, &[][..]), (1_500_u32, &[NumberReport::FarBehind])] {
+        let (mut lost, mut other) = pair(6);
+        for _ in 0..count {
+            let envelope = lost.send(b"").unwrap();
+            other.receive(&envelope).unwrap();
+        }
+        let now = Timestamp::from_secs(START + 3600);
+        let mut restored = restored(&lost, &mut other, now);
+        // Its ids are not those that it made before.
+        restored.rng.fill_bytes(&mut [0; 4096]);
+        for content in [b"I am back", b"anybody?!", b"who hears"] {
+            let delivered = deliver(&mut restored, &mut other, content);
+            assert_eq!((delivered.repeated, delivered.numbers.as_slice()), (false, reports));
+            other.reload();
+        }
+    }
+}
+
+#[test]
 fn a_lost_answer_is_asked_for_again() {
     let (lost, mut other) = pair(6);
     let slow = Timestamp::from_secs(START - 86_400);
