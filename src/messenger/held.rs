@@ -35,6 +35,7 @@ impl Work<'_> {
             claimed_from: from.map(|user| user.as_bytes().to_vec()).unwrap_or_default(),
             held_at: self.now.as_millis(),
             tried: false,
+            ask_at: 0,
         };
         let key = self.next_order().to_be_bytes().to_vec();
         self.view.put(table::HELD, key, stored::encode(&record));
@@ -73,10 +74,10 @@ impl Work<'_> {
             record.held_at = record.held_at.min(self.now.as_millis());
             let old = self.now.since(Timestamp::from_millis(record.held_at));
             let expired = self.may_expire && old > crate::session::KEPT_TIME;
-            self.look_after_group_envelope(&record)?;
+            let asked = self.look_after_group_envelope(&mut record)?;
             if expired || self.receive_held(&record.envelope, from.as_ref(), peers)? {
                 self.view.delete(table::HELD, key);
-            } else if held_while_ahead || matches!(peers, Peers::All) {
+            } else if asked || held_while_ahead || matches!(peers, Peers::All) {
                 record.tried |= matches!(peers, Peers::All);
                 self.view.put(table::HELD, key, stored::encode(&record));
             }

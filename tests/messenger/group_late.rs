@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use subrosa::wire::GroupMessage;
-use subrosa::{EventKind, GroupChange, Received, Status};
+use subrosa::{EventKind, GroupChange, Incoming, Received, Status};
 
 use crate::group_faults::{is_group, lose};
 use crate::groups::{add, group_of, members, say, three};
@@ -170,4 +170,28 @@ fn who_lacks_more_than_one_answer_holds_asks_on() {
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     assert_eq!(bob.texts(), ["one", "at last"]);
     assert_eq!(bob.messenger.group(&group).unwrap().unwrap().name, format!("{:0>200}", 399));
+}
+
+#[test]
+fn what_the_transport_says_to_be_of_somebody_makes_us_ask_them_once() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let with_bob = group_of(&mut world, &mut alice, &mut [&mut bob]);
+    let with_carol = group_of(&mut world, &mut alice, &mut [&mut carol]);
+    for group in [&with_bob, &with_carol] {
+        say(&mut alice, group, "hello");
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    }
+    // Bob gets what is none of his.
+    say(&mut alice, &with_carol, "not for Bob");
+    world.carry(&mut alice);
+    let mail = world.mail_of(&carol.address());
+    let (from, envelope) = mail.iter().find(|(_, envelope)| is_group(envelope)).unwrap();
+    bob.messenger.receive(Incoming::new(envelope).claimed_from(from)).unwrap();
+    let before = world.carried;
+    world.pass(DAY, &mut [&mut alice, &mut bob]);
+    assert!(world.carried > before);
+    let before = world.carried;
+    world.pass(3 * DAY, &mut [&mut alice, &mut bob]);
+    assert_eq!(world.carried, before);
 }

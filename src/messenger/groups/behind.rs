@@ -34,6 +34,7 @@ pub(super) enum Counted {
     Wanted,
     HandedOver,
     MissingAsked,
+    UnknownAsked,
 }
 
 impl Work<'_> {
@@ -54,6 +55,7 @@ impl Work<'_> {
             Counted::Wanted => 4,
             Counted::HandedOver => 5,
             Counted::MissingAsked => 6,
+            Counted::UnknownAsked => 7,
         };
         let key = table::of_device(address, &[group.as_bytes().as_slice(), &[number]].concat());
         let row = self.view.get(table::ASKED, &key)?;

@@ -67,6 +67,7 @@ impl Work<'_> {
             claimed_from: sender.user.as_bytes().to_vec(),
             held_at: self.now.as_millis(),
             tried: false,
+            ask_at: 0,
         });
         let row_count = self.view.get(table::GROUP_HELD, group.as_bytes())?;
         let total = row_count.and_then(|row| row.as_slice().try_into().ok());

@@ -417,6 +417,9 @@ pub struct HeldEnvelope {
     /// Every session has been tried.
     #[prost(bool, tag = "4")]
     pub tried: bool,
+    /// Of a group, when the chain is asked for; 0: not decided, 2^64 - 1: it was.
+    #[prost(uint64, tag = "5")]
+    pub ask_at: u64,
 }
 /// What a peer device's messages say about a session that may be broken, and the
 /// repairs of late.
