@@ -234,7 +234,9 @@ impl Work<'_> {
                 self.cache.undo_step();
             }
         }
-        self.cache.touched.add(before);
+        // The many of the batch stay where they are.
+        let of_step = std::mem::replace(&mut self.cache.touched, before);
+        self.cache.touched.add(of_step);
         result
     }
 
