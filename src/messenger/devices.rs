@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::errand::{Errand, Urgency};
-use super::event::Happening;
+use super::happening::Happening;
 use super::link_code::Way;
 use super::linking::open_reply;
 use super::receive::{Received, Rejection};

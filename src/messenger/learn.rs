@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::due::Job;
 use super::errand::{Errand, Refusal};
-use super::event::{Happening, StatusCode};
+use super::happening::{Happening, StatusCode};
 use super::repair::Reason;
 use super::work::Work;
 use super::{Error, IdentityPolicy, OutgoingId, table};

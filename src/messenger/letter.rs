@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::errand::{Errand, Urgency};
-use super::event::StatusCode;
+use super::happening::StatusCode;
 use super::log::GIVEN_UP_AFTER;
 use super::work::Work;
 use super::{Error, table};

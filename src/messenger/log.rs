@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::daily::DAY;
 use super::due::Job;
 use super::errand::Urgency;
-use super::event::StatusCode;
+use super::happening::StatusCode;
 use super::work::Work;
 use super::{Error, table};
 use crate::address::Address;

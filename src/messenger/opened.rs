@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::due::Job;
-use super::event::Happening;
+use super::happening::Happening;
 use super::own::{self, Own};
 use super::view::View;
 use super::work::{Cache, Work, commit};

@@ -1,7 +1,8 @@
 //! What a person decides about people: accept, block, a changed identity, a compared
 //! number; and what our other devices hear of it.
 
-use super::event::{Arrival, Conversation, Happening};
+use super::Conversation;
+use super::happening::{Arrival, Happening};
 use super::letter::Weight;
 use super::work::Work;
 use super::{Consent, Error, EventId, table};

@@ -6,7 +6,8 @@
 //!                            \------> nobody's: hold it
 //! ```
 
-use super::event::{Arrival, Conversation, Happening};
+use super::Conversation;
+use super::happening::{Arrival, Happening};
 use super::search::{Peers, Search};
 use super::work::Work;
 use super::{Consent, Error, EventId, table};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::daily::DAY;
 use super::due::Job;
-use super::event::Happening;
+use super::happening::Happening;
 use super::health::{
     Noted, envelope_name, forget_name, name_of, note_name, note_repair_day, restored_often,
 };

@@ -9,7 +9,7 @@ use subrosa::{
     Rejection, Role,
 };
 
-use crate::groups::{add, changes, group_of, members, say, three};
+use crate::groups::{add, changes, group_of, members, say, three, three_in_a_group};
 use crate::world::{Device, World};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -57,8 +57,7 @@ fn a_sender_key_that_was_lost_comes_again_and_what_was_missed_with_it() {
 #[test]
 fn messages_that_are_lost_are_asked_for_also_at_the_end_of_a_chain() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     say(&mut alice, &group, "one");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     say(&mut alice, &group, "lost in the middle");
@@ -86,8 +85,7 @@ fn messages_that_are_lost_are_asked_for_also_at_the_end_of_a_chain() {
 #[test]
 fn what_is_missing_for_good_is_reported() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for text in ["one", "lost", "three"] {
         say(&mut alice, &group, text);
         world.carry(&mut alice);
@@ -108,8 +106,7 @@ fn what_is_missing_for_good_is_reported() {
 #[test]
 fn a_message_under_an_unknown_head_waits_for_the_changes_and_they_are_asked_for() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     say(&mut alice, &group, "one");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
@@ -128,8 +125,7 @@ fn a_message_under_an_unknown_head_waits_for_the_changes_and_they_are_asked_for(
 #[test]
 fn changes_at_the_same_time_come_together_and_everything_is_read() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     alice.messenger.change_group(&group, GroupChange::SetRole(bob.user(), Role::Admin)).unwrap();
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     for device in [&mut alice, &mut bob, &mut carol] {
@@ -162,8 +158,7 @@ fn changes_at_the_same_time_come_together_and_everything_is_read() {
 #[test]
 fn what_comes_twice_and_in_any_order_is_shown_once() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for number in 0..5 {
         say(&mut alice, &group, &format!("{number}"));
         world.carry(&mut alice);
@@ -182,8 +177,7 @@ fn what_comes_twice_and_in_any_order_is_shown_once() {
 #[test]
 fn a_removed_member_with_all_its_state_reads_and_says_nothing_new() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     // Twice, so that Bob and Carol, who had never met, have each other's keys.
     for _ in 0..2 {
         for device in [&mut alice, &mut bob, &mut carol] {
@@ -314,8 +308,7 @@ fn a_rotation_is_one_smallest_envelope_a_device_and_as_many_come_back() {
 #[test]
 fn an_unreachable_device_holds_up_nobody() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for number in 0..20 {
         say(&mut alice, &group, &format!("{number}"));
         world.settle(&mut [&mut alice, &mut bob]);
@@ -332,8 +325,7 @@ fn an_unreachable_device_holds_up_nobody() {
 #[test]
 fn a_backup_has_the_groups() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for device in [&mut alice, &mut bob, &mut carol] {
         say(device, &group, "hello");
     }
@@ -357,8 +349,7 @@ fn a_backup_has_the_groups() {
 #[test]
 fn a_batch_that_fails_leaves_nothing_of_a_group_behind() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     let removal = GroupChange::Remove(vec![carol.user()]);
     alice.messenger.change_group(&group, removal).unwrap();
     say(&mut alice, &group, "without her");

@@ -6,7 +6,7 @@ use subrosa::wire::GroupMessage;
 use subrosa::{EventKind, GroupChange, Incoming, Received, Status};
 
 use crate::group_faults::{is_group, lose};
-use crate::groups::{add, group_of, members, say, three};
+use crate::groups::{add, group_of, members, say, three, three_in_a_group};
 use crate::world::World;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -62,8 +62,7 @@ fn who_asks_for_a_chain_while_the_readers_change_gets_it_with_the_next_message()
 #[test]
 fn a_chain_that_nobody_has_confirmed_comes_again_though_nothing_is_said() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     say(&mut alice, &group, "one");
     world.carry(&mut alice);
     assert_eq!(lose(&mut world, &bob, |envelope| !is_group(envelope)), 1);
@@ -80,8 +79,7 @@ fn a_chain_that_nobody_has_confirmed_comes_again_though_nothing_is_said() {
 #[test]
 fn each_gap_of_a_chain_is_asked_for_at_its_own_times() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     say(&mut alice, &group, "hello");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     for number in 0..10 {
@@ -127,8 +125,7 @@ fn what_came_before_its_chain_is_asked_for_until_it_comes_or_is_lost() {
 #[test]
 fn a_server_that_gives_a_message_other_heads_fills_no_store() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     say(&mut alice, &group, "one");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
@@ -156,8 +153,7 @@ fn a_server_that_gives_a_message_other_heads_fills_no_store() {
 #[test]
 fn who_lacks_more_than_one_answer_holds_asks_on() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     say(&mut alice, &group, "one");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     for number in 0..400 {

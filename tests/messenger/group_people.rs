@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use subrosa::{Consent, Content, EventKind, GroupChange, Role, Timestamp};
 
-use crate::groups::{add, changes, group_of, members, say, three};
+use crate::groups::{add, changes, group_of, members, say, three, three_in_a_group};
 use crate::world::{Device, World};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,8 +47,7 @@ fn what_an_ended_admin_did_unseen_is_void_and_told() {
 #[test]
 fn two_seals_of_one_owner_are_told() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for _ in 0..2 {
         for device in [&mut bob, &mut carol] {
             say(device, &group, "hello");
@@ -79,8 +78,7 @@ fn two_seals_of_one_owner_are_told() {
 #[test]
 fn the_owner_hands_the_group_over_and_may_go() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     alice.messenger.change_group(&group, GroupChange::SetRole(bob.user(), Role::Owner)).unwrap();
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     let expected =
@@ -103,8 +101,7 @@ fn the_owner_hands_the_group_over_and_may_go() {
 #[test]
 fn an_old_chain_is_replaced_and_scheduled_messages_go_in_their_time() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     say(&mut alice, &group, "one");
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     say(&mut alice, &group, "two");
@@ -126,8 +123,7 @@ fn an_old_chain_is_replaced_and_scheduled_messages_go_in_their_time() {
 #[test]
 fn who_is_blocked_is_not_heard_and_reads_nothing_of_ours() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for _ in 0..2 {
         for device in [&mut alice, &mut bob, &mut carol] {
             say(device, &group, "hello");
@@ -185,8 +181,7 @@ fn an_invitation_is_decided_on_any_of_our_devices() {
 #[test]
 fn a_member_who_comes_with_another_key_is_another_member() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for device in [&mut alice, &mut bob, &mut carol] {
         say(device, &group, "hello");
     }
@@ -212,8 +207,7 @@ fn a_member_who_comes_with_another_key_is_another_member() {
 #[test]
 fn a_leave_that_a_seal_has_not_seen_is_signed_again() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     // Alice seals before she hears that Carol has gone.
     carol.messenger.change_group(&group, GroupChange::Leave).unwrap();
     alice.messenger.change_group(&group, GroupChange::SetRole(bob.user(), Role::Owner)).unwrap();
@@ -230,8 +224,7 @@ fn a_leave_that_a_seal_has_not_seen_is_signed_again() {
 #[test]
 fn what_is_said_to_a_member_does_not_go_to_another_account_of_that_name() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, _, group) = three_in_a_group(&mut world);
     let mut other = world.person("carol");
     other.say(&alice.user(), "I lost my phone");
     world.settle(&mut [&mut alice, &mut bob, &mut other]);

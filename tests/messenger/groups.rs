@@ -38,6 +38,13 @@ pub(crate) fn group_of(
     group
 }
 
+/// The three, in a group of Alice's.
+pub(crate) fn three_in_a_group(world: &mut World) -> (Device, Device, Device, GroupId) {
+    let (mut alice, mut bob, mut carol) = three(world);
+    let group = group_of(world, &mut alice, &mut [&mut bob, &mut carol]);
+    (alice, bob, carol, group)
+}
+
 pub(crate) fn members(device: &mut Device, group: &GroupId) -> Vec<(UserId, Role)> {
     let group = device.messenger.group(group).unwrap().unwrap();
     group.members.into_iter().map(|member| (member.user, member.role)).collect()
@@ -58,8 +65,7 @@ pub(crate) fn changes(device: &Device) -> Vec<(Option<UserId>, GroupChange)> {
 #[test]
 fn a_group_is_made_and_everybody_knows_the_same_of_it() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     let expected =
         [(alice.user(), Role::Owner), (bob.user(), Role::Member), (carol.user(), Role::Member)];
     for device in [&mut alice, &mut bob, &mut carol] {
@@ -100,8 +106,7 @@ fn a_group_is_made_and_everybody_knows_the_same_of_it() {
 #[test]
 fn who_has_no_right_changes_nothing() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, carol, group) = three_in_a_group(&mut world);
     for change in [
         GroupChange::Remove(vec![carol.user()]),
         GroupChange::SetRole(bob.user(), Role::Admin),
@@ -219,8 +224,7 @@ fn what_is_said_in_a_group_reaches_all_members_and_nobody_else() {
 #[test]
 fn who_was_removed_reads_nothing_new_and_is_not_heard_any_more() {
     let mut world = World::new();
-    let (mut alice, mut bob, mut carol) = three(&mut world);
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
     for device in [&mut alice, &mut bob, &mut carol] {
         say(device, &group, "hello");
     }

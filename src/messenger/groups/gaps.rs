@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::due::Job;
 use super::super::errand::Urgency;
-use super::super::event::{Happening, StatusCode};
+use super::super::happening::{Happening, StatusCode};
 use super::super::receive::Received;
 use super::super::repair::ASKED_AFTER;
 use super::super::work::Work;

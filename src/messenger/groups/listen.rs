@@ -1,6 +1,7 @@
 //! What comes to us in groups.
 
-use super::super::event::{Arrival, Conversation, Happening};
+use super::super::Conversation;
+use super::super::happening::{Arrival, Happening};
 use super::super::receive::{Received, Rejection};
 use super::super::search::Peers;
 use super::super::work::Work;

@@ -1,7 +1,7 @@
 //! Messages to a group: encrypted once, for everybody's every device.
 
 use super::super::errand::Errand;
-use super::super::event::{Happening, StatusCode};
+use super::super::happening::{Happening, StatusCode};
 use super::super::work::Work;
 use super::super::{Error, OutgoingId, table};
 use super::own_chain::sent_prefix;

@@ -1,6 +1,6 @@
 //! What is kept of groups for thirty days, and then forgotten.
 
-use super::super::event::Happening;
+use super::super::happening::Happening;
 use super::super::work::Work;
 use super::super::{Error, table};
 use super::chains::place_of;

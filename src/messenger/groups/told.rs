@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::event::Happening;
+use super::super::happening::Happening;
 use super::super::work::Work;
 use super::super::{Error, EventId, EventKind};
 use super::change::GroupChange;
