@@ -15,14 +15,19 @@ use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger::{Letter, LogEntry};
 use crate::wire::{Mark, MessageId, stored};
 
-/// After what time without a receipt a message is sent again, the first and the second
-/// time.
-pub(super) const AGAIN_AFTER: [Duration; 2] =
-    [Duration::from_secs(48 * 60 * 60), Duration::from_secs(8 * 24 * 60 * 60)];
+/// After what times without a receipt a message is sent again.
+///
+/// The last is for a device that fell back to an old state meanwhile, so that all earlier
+/// ones went to keys that are gone.
+pub(super) const AGAIN_AFTER: [Duration; 3] = [
+    Duration::from_secs(48 * 60 * 60),
+    Duration::from_secs(8 * 24 * 60 * 60),
+    Duration::from_secs(16 * 24 * 60 * 60),
+];
 
 /// After what time without a receipt a message is given up.
 ///
-/// The second repeat has two weeks to arrive by then.
+/// The last repeat has a week to arrive by then.
 pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(23 * 24 * 60 * 60);
 
 /// How many messages without a receipt are kept for one device.

@@ -290,3 +290,30 @@ fn prekeys_that_a_copy_has_published_are_replaced_when_somebody_uses_them() {
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     assert_eq!(bob.statuses(id), [Status::Sent, Status::Delivered(alice.user())]);
 }
+
+/// Another device has it, so that its sender hears that it is delivered; this one lost the
+/// state that could have read it, and whoever wrote has nothing more to say.
+#[test]
+fn what_only_a_lost_state_could_read_goes_once_more_after_two_weeks() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let mut tablet = world.link(&mut bob);
+    let (store, options) = (tablet.store.snapshot(), world.options());
+    world.settle(&mut [&mut alice, &mut bob, &mut tablet]);
+    // All prekeys of that time are used up or gone.
+    let carol = world.person("carol");
+    let mut carol = carol;
+    carol.say(&bob.user(), "hello");
+    for _ in 0..12 {
+        world.pass(DAY, &mut [&mut carol, &mut bob]);
+        world.mail_of(&tablet.address());
+    }
+    assert_eq!(bob.texts(), ["hello"]);
+    bob.messenger.accept(carol.user()).unwrap();
+    world.settle(&mut [&mut carol, &mut bob]);
+    drop(tablet);
+    let opened = Messenger::open(store.clone(), options.clone()).unwrap();
+    let mut tablet = world.device(opened.ready().unwrap(), store, options);
+    world.pass(6 * DAY, &mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
+    assert!(tablet.texts().contains(&"hello".to_owned()), "{:?}", tablet.texts());
+}

@@ -262,6 +262,10 @@ fn the_first_chain_is_safe_from_a_thief_of_the_signed_prekey_once_the_one_time_p
         let read = thief.receive(&envelope);
         // Without a one-time prekey it can be read, and the specification says so.
         assert_eq!(read.is_err(), with_one_time);
+        // Both sides know which it is.
+        for side in [&initiator, &responder] {
+            assert_eq!(side.peer().sessions()[0].with_one_time_prekey(), with_one_time);
+        }
     }
 }
 

@@ -55,12 +55,15 @@ fn no_key_and_no_plaintext_is_printed() {
     output += &printed(&unsaved);
     let sent = unsaved.saved();
     output += &printed(&sent);
+    assert!(output.contains("Unsaved"));
     let envelope = Envelope::decode(&sent.envelope).unwrap();
     output += &printed(&envelope);
     let unsaved = responder.peer.as_mut().unwrap().decrypt(&envelope, now).unwrap();
     output += &printed(&unsaved);
     output += &printed(&unsaved.saved());
     assert_hidden(&output, TEXT);
+    let session = printed(&initiator.peer().sessions()[0]);
+    assert!(session.contains("Session") && session.contains("confirmed"), "{session}");
 
     let mut secrets = Vec::new();
     for side in [&initiator, &responder] {
