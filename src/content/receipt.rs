@@ -30,6 +30,8 @@ pub enum ReceiptKind {
     Delivered,
     /// A person has seen it.
     Read,
+    /// A person has opened what was attached: heard it, or seen it in full.
+    Viewed,
 }
 
 impl Receipt {
@@ -40,6 +42,7 @@ impl Receipt {
             raw::ReceiptKind::Unspecified => return None,
             raw::ReceiptKind::Delivered => ReceiptKind::Delivered,
             raw::ReceiptKind::Read => ReceiptKind::Read,
+            raw::ReceiptKind::Viewed => ReceiptKind::Viewed,
         };
         Some(Self { kind, ids: ids_from_raw(&raw.ids)? })
     }
@@ -49,6 +52,7 @@ impl Receipt {
         let kind = match self.kind {
             ReceiptKind::Delivered => raw::ReceiptKind::Delivered,
             ReceiptKind::Read => raw::ReceiptKind::Read,
+            ReceiptKind::Viewed => raw::ReceiptKind::Viewed,
         };
         raw::Receipt { kind: kind.into(), ids: ids_to_raw(&self.ids) }
     }

@@ -325,7 +325,7 @@ mod tests {
     fn contents() -> Vec<v1::Content> {
         use v1::content::Kind;
         let kinds = [
-            Some(Kind::Text(v1::Text { text: "Grüße".to_owned() })),
+            Some(Kind::Text(v1::Text { text: "Grüße".to_owned(), ..v1::Text::default() })),
             Some(Kind::Text(v1::Text::default())),
             Some(Kind::Receipt(Receipt { kind: 2, ids: vec![9; 32] })),
             Some(Kind::Typing(Typing { kind: 1 })),
@@ -355,6 +355,7 @@ mod tests {
                 fallback: "fallback".to_owned(),
                 reply_to: vec![3; 16],
                 kind,
+                ..v1::Content::default()
             })
             .collect()
     }
