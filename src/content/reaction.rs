@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use super::secret_text::SecretText;
-use super::{ContentError, Reference, display};
+use super::{ContentError, Reference};
 use crate::wire::content as raw;
 
 /// The longest emoji, in bytes: a couple of two skin tones has 35.
@@ -50,11 +50,18 @@ impl Reaction {
     }
 }
 
-/// Whether something is short, and all of it can be seen.
+/// Whether something is short, and turns nothing around.
 pub(super) fn check_emoji(emoji: &SecretText) -> Result<(), ContentError> {
     emoji.check("bytes of an emoji", MAX_EMOJI_LEN)?;
-    let emoji = emoji.as_str();
-    if emoji.contains(char::is_whitespace) || display::text(emoji) != emoji {
+    let is_no_part = |character: char| {
+        character.is_control()
+            || character.is_whitespace()
+            || matches!(
+                character,
+                '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+            )
+    };
+    if emoji.as_str().contains(is_no_part) {
         return Err(ContentError::Rule("an emoji is seen as it is"));
     }
     Ok(())
