@@ -38,10 +38,39 @@ const SENDER_KEYS: [&str; 5] = [
 /// The rosters of groups.
 const ROSTER: &str = ".subrosa.stored.roster.v1";
 
-/// What people say cannot be printed either.
-const SAID: [&str; 12] = [
-    ".subrosa.v1.Content",
+/// What people say wipes itself and cannot be printed.
+const SAID: [&str; 22] = [
+    ".subrosa.v1.Attachment",
+    ".subrosa.v1.Attachments",
+    ".subrosa.v1.Call",
+    ".subrosa.v1.CallAnswer",
+    ".subrosa.v1.CallCandidates",
+    ".subrosa.v1.CallOffer",
+    ".subrosa.v1.Card",
+    ".subrosa.v1.CardEntry",
+    ".subrosa.v1.Closing",
+    ".subrosa.v1.Delete",
+    ".subrosa.v1.Edit",
+    ".subrosa.v1.Location",
+    ".subrosa.v1.Mention",
+    ".subrosa.v1.Pointer",
+    ".subrosa.v1.Poll",
+    ".subrosa.v1.Preview",
+    ".subrosa.v1.Quote",
+    ".subrosa.v1.Reaction",
+    ".subrosa.v1.Reference",
+    ".subrosa.v1.Sticker",
     ".subrosa.v1.Text",
+    ".subrosa.v1.Vote",
+];
+
+/// Parts of it that are no more than numbers: they are wiped with what they are part of.
+const SAID_IN_NUMBERS: [&str; 2] = [".subrosa.v1.CallEnd", ".subrosa.v1.Style"];
+
+/// What travels around it cannot be printed either.
+const CARRIED: [&str; 12] = [
+    ".subrosa.v1.Content",
+    ".subrosa.v1.Timer",
     ".subrosa.v1.Sync",
     ".subrosa.v1.SentCopy",
     ".subrosa.v1.Decision",
@@ -69,13 +98,18 @@ fn generate(into: &Path) {
         let path = format!("{MESSENGER}.{name}");
         config.type_attribute(path, "#[derive(::zeroize::ZeroizeOnDrop)]");
     }
-    for name in SENDER_KEYS {
+    for name in SENDER_KEYS.into_iter().chain(SAID) {
         config.type_attribute(name, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]");
     }
+    for name in SAID_IN_NUMBERS {
+        config.type_attribute(name, "#[derive(::zeroize::Zeroize)]");
+    }
+    let packages = [STORED, MESSENGER, ROSTER].into_iter();
+    let unprinted = packages.chain(SENDER_KEYS).chain(SAID).chain(SAID_IN_NUMBERS).chain(CARRIED);
     config
         .out_dir(into)
         .skip_protoc_run()
-        .skip_debug(SAID.iter().chain([&STORED, &MESSENGER, &ROSTER]).chain(&SENDER_KEYS))
+        .skip_debug(unprinted)
         .type_attribute(MESSENGER, "#[derive(::zeroize::Zeroize)]")
         .message_attribute(STORED, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")
         .type_attribute(ROSTER, "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]")

@@ -34,6 +34,7 @@
 //! | `open_10000_sessions` | a SQLite store of 10,000 sessions opened, and a message of a claimed sender received | a bare connection that reads and writes the same rows |
 //! | `memory_10000_sessions` | memory of a messenger on that store, with all tags at hand | |
 //! | `fanout_1000_devices` | a text to 1,000 devices in one commit, a device | as for `messenger_send_100` |
+//! | `content_roundtrip_text` | `Content::to_bytes` and `from_bytes` of a text of 100 bytes | encoded and decoded by prost |
 //! | `bytes_later_overhead` | an envelope beside its padded payload, at most | |
 //! | `bytes_first_over_16` | a first envelope beside 16 bytes of content | |
 //! | `bytes_session_record` | the largest record of a session in use | |
@@ -54,6 +55,7 @@
 
 mod bare_sqlite;
 mod clock;
+mod contents;
 mod crowd;
 mod epochs;
 mod figure;
@@ -106,7 +108,7 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
-const MEASURES: [(&[&str], Measure); 25] = [
+const MEASURES: [(&[&str], Measure); 26] = [
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
@@ -118,6 +120,7 @@ const MEASURES: [(&[&str], Measure); 25] = [
     (&["sqlite_receive_batch_100", "sqlite_receive_batch_1000"], messenger::sqlite_batches),
     (&["open_10000_sessions", "memory_10000_sessions"], many_peers::opened),
     (&["fanout_1000_devices"], many_peers::fanout),
+    (&["content_roundtrip_text"], contents::roundtrip_text),
     (&["bytes_later_overhead"], sizes::later_overhead),
     (&["bytes_first_over_16"], sizes::first_over_16),
     (&["bytes_session_record"], sizes::session_record),

@@ -1,10 +1,10 @@
 //! What a payload's body carries behind the message id, with its time.
 
-use super::content::Value;
-use super::{Content, GroupNote, Receipt, Request, Sync, Typing};
+use super::{Content, GroupNote, Kind, Receipt, Sync, Typing};
 use crate::crypto::SecretBytes;
 use crate::timestamp::Timestamp;
 use crate::wire::content as raw;
+use crate::wire::content::Record;
 
 /// A content as it travels, told apart by who deals with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +17,10 @@ pub(crate) struct Frame {
 /// What was said, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
-    /// Something to show: a text, or what a later version made.
+    /// Something for the app.
     Content(Content),
     Receipt(Receipt),
     Typing(Typing),
-    Request(Request),
     /// From another device of the same account; from anybody else it counts for nothing.
     Sync(Sync),
     /// What a member says of a group.
@@ -35,27 +34,23 @@ impl Frame {
     /// [`Content::check`] has passed.
     pub(crate) fn encode(&self) -> SecretBytes {
         let Self { sent_at, said } = self;
-        let kind = match said {
+        let record = match said {
             Said::Content(content) => return content.encode_at(*sent_at),
-            Said::Receipt(receipt) => raw::Kind::Receipt(receipt.to_raw()),
-            Said::Typing(typing) => raw::Kind::Typing(typing.to_raw()),
-            Said::Request(request) => raw::Kind::Request(request.to_raw()),
-            Said::Sync(sync) => raw::Kind::Sync(sync.to_raw()),
-            Said::Group(note) => raw::Kind::Group(note.to_raw()),
-            Said::Nothing => raw::Kind::Unknown,
+            Said::Receipt(receipt) => Record::Receipt(receipt.to_raw()),
+            Said::Typing(typing) => Record::Typing(typing.to_raw()),
+            Said::Sync(sync) => Record::Sync(sync.to_raw()),
+            Said::Group(note) => Record::Group(note.to_raw()),
+            Said::Nothing => return SecretBytes::default(),
         };
         let mut content = raw::Content {
             sent_at: sent_at.as_millis(),
-            expires_after: 0,
-            fallback: "",
-            reply_to: &[],
-            kind,
-            complete: true,
+            kind: raw::Kind::Record(record),
+            ..raw::Content::default()
         };
         let bytes = SecretBytes::new(content.encode());
         match &mut content.kind {
-            raw::Kind::Sync(sync) => raw::wipe(sync),
-            raw::Kind::Group(note) => raw::wipe_note(note),
+            raw::Kind::Record(Record::Sync(sync)) => raw::wipe(sync),
+            raw::Kind::Record(Record::Group(note)) => raw::wipe_note(note),
             _ => {}
         }
         bytes
@@ -68,24 +63,21 @@ impl Frame {
             return Self { sent_at: Timestamp::default(), said };
         };
         let sent_at = Timestamp::from_millis(fields.sent_at);
-        if let raw::Kind::Sync(sync) = &mut fields.kind
-            && let Some(sync) = Sync::from_raw(std::mem::take(sync))
-        {
-            return Self { sent_at, said: Said::Sync(sync) };
-        }
-        if let raw::Kind::Group(note) = &mut fields.kind
-            && let Some(note) = GroupNote::from_raw(std::mem::take(note))
-        {
-            return Self { sent_at, said: Said::Group(note) };
-        }
-        let sync = matches!(fields.kind, raw::Kind::Sync(_) | raw::Kind::Group(_));
-        let content = Content::from_raw(fields, bytes);
-        let said = match content.value() {
-            Value::Unknown | Value::Malformed if sync => Said::Nothing,
-            Value::Receipt(receipt) => Said::Receipt(receipt.clone()),
-            Value::Typing(typing) => Said::Typing(*typing),
-            Value::Request(request) => Said::Request(*request),
-            Value::Text(_) | Value::Unknown | Value::Malformed => Said::Content(content),
+        let said = match &mut fields.kind {
+            raw::Kind::Record(Record::Sync(sync)) => {
+                Sync::from_raw(std::mem::take(sync)).map_or(Said::Nothing, Said::Sync)
+            }
+            raw::Kind::Record(Record::Group(note)) => {
+                GroupNote::from_raw(std::mem::take(note)).map_or(Said::Nothing, Said::Group)
+            }
+            _ => {
+                let content = Content::from_raw(&fields, bytes);
+                match content.kind() {
+                    Kind::Receipt(receipt) => Said::Receipt(receipt.clone()),
+                    Kind::Typing(typing) => Said::Typing(*typing),
+                    _ => Said::Content(content),
+                }
+            }
         };
         Self { sent_at, said }
     }

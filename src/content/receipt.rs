@@ -1,5 +1,6 @@
 //! What became of messages.
 
+use super::refusal::Refusal;
 use crate::wire::MessageId;
 use crate::wire::content as raw;
 
@@ -22,26 +23,29 @@ pub struct Receipt {
     pub ids: Vec<MessageId>,
 }
 
-/// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What became of a message; each implies those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ReceiptKind {
     /// A device has it.
     Delivered,
     /// A person has seen it.
     Read,
+    /// A person has opened what was attached: heard it, or seen it in full.
+    Viewed,
 }
 
 impl Receipt {
-    /// The receipt in a record; `None` if it breaks the rules, or this version does not
-    /// know its kind.
-    pub(super) fn from_raw(raw: &raw::Receipt) -> Option<Self> {
-        let kind = match raw::ReceiptKind::try_from(raw.kind).ok()? {
-            raw::ReceiptKind::Unspecified => return None,
-            raw::ReceiptKind::Delivered => ReceiptKind::Delivered,
-            raw::ReceiptKind::Read => ReceiptKind::Read,
+    /// The receipt in a record.
+    pub(super) fn from_raw(raw: &raw::Receipt) -> Result<Self, Refusal> {
+        let ids = ids_from_raw(&raw.ids).ok_or(Refusal::Broken)?;
+        let kind = match raw::ReceiptKind::try_from(raw.kind) {
+            Err(_) | Ok(raw::ReceiptKind::Unspecified) => return Err(Refusal::Unknown),
+            Ok(raw::ReceiptKind::Delivered) => ReceiptKind::Delivered,
+            Ok(raw::ReceiptKind::Read) => ReceiptKind::Read,
+            Ok(raw::ReceiptKind::Viewed) => ReceiptKind::Viewed,
         };
-        Some(Self { kind, ids: ids_from_raw(&raw.ids)? })
+        Ok(Self { kind, ids })
     }
 
     /// The receipt as a record.
@@ -49,6 +53,7 @@ impl Receipt {
         let kind = match self.kind {
             ReceiptKind::Delivered => raw::ReceiptKind::Delivered,
             ReceiptKind::Read => raw::ReceiptKind::Read,
+            ReceiptKind::Viewed => raw::ReceiptKind::Viewed,
         };
         raw::Receipt { kind: kind.into(), ids: ids_to_raw(&self.ids) }
     }

@@ -1,5 +1,6 @@
 //! Someone who is not known asks whether to write.
 
+use super::refusal::Refusal;
 use crate::wire::content as raw;
 
 /// A message request, or the answer to one.
@@ -15,13 +16,13 @@ pub enum Request {
 }
 
 impl Request {
-    /// The request in a record; `None` if this version does not know it.
-    pub(super) fn from_raw(raw: &raw::Request) -> Option<Self> {
-        match raw::RequestKind::try_from(raw.kind).ok()? {
-            raw::RequestKind::Unspecified => None,
-            raw::RequestKind::Ask => Some(Self::Ask),
-            raw::RequestKind::Accepted => Some(Self::Accepted),
-            raw::RequestKind::Declined => Some(Self::Declined),
+    /// The request in a record.
+    pub(super) fn from_raw(raw: &raw::Request) -> Result<Self, Refusal> {
+        match raw::RequestKind::try_from(raw.kind) {
+            Err(_) | Ok(raw::RequestKind::Unspecified) => Err(Refusal::Unknown),
+            Ok(raw::RequestKind::Ask) => Ok(Self::Ask),
+            Ok(raw::RequestKind::Accepted) => Ok(Self::Accepted),
+            Ok(raw::RequestKind::Declined) => Ok(Self::Declined),
         }
     }
 

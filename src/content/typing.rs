@@ -1,5 +1,6 @@
 //! Somebody is writing.
 
+use super::refusal::Refusal;
 use crate::wire::content as raw;
 
 /// Whether somebody is writing.
@@ -15,12 +16,12 @@ pub enum Typing {
 }
 
 impl Typing {
-    /// The notice in a record; `None` if this version does not know it.
-    pub(super) fn from_raw(raw: &raw::Typing) -> Option<Self> {
-        match raw::TypingKind::try_from(raw.kind).ok()? {
-            raw::TypingKind::Unspecified => None,
-            raw::TypingKind::Started => Some(Self::Started),
-            raw::TypingKind::Stopped => Some(Self::Stopped),
+    /// The notice in a record.
+    pub(super) fn from_raw(raw: &raw::Typing) -> Result<Self, Refusal> {
+        match raw::TypingKind::try_from(raw.kind) {
+            Err(_) | Ok(raw::TypingKind::Unspecified) => Err(Refusal::Unknown),
+            Ok(raw::TypingKind::Started) => Ok(Self::Started),
+            Ok(raw::TypingKind::Stopped) => Ok(Self::Stopped),
         }
     }
 

@@ -78,6 +78,12 @@ labels! {
     GROUP_MESSAGE = "group message";
     /// The sender's device list that a group message goes by (14.3).
     GROUP_VIEW = "group view";
+    /// The hash by which an answer names what it answers (10.3).
+    QUOTED = "quoted";
+    /// What a quiz says of its answer while it is open (10.4).
+    QUIZ_ANSWER = "quiz answer";
+    /// The keys of a call's sound and pictures (10.5).
+    CALL_MEDIA = "call media";
 }
 
 labels! {

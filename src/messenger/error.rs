@@ -49,6 +49,9 @@ pub enum Error {
     /// The backup is damaged, or this is not its key.
     #[error("the backup is damaged, or this is not its key")]
     Backup,
+    /// What was to be sent is not as its kind has to be.
+    #[error(transparent)]
+    Content(ContentError),
     /// There is too much of something.
     #[error("{what}: at most {limit}")]
     Limit {
@@ -92,6 +95,8 @@ impl From<ContentError> for Error {
     fn from(error: ContentError) -> Self {
         match error {
             ContentError::TooLong { limit } => Self::Limit { what: "bytes of content", limit },
+            ContentError::TooMuch { what, limit } => Self::Limit { what, limit },
+            ContentError::Range | ContentError::Rule(_) => Self::Content(error),
         }
     }
 }

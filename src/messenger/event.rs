@@ -3,7 +3,7 @@
 use super::groups::GroupChange;
 use super::{Conversation, EventId};
 use crate::address::{Address, DeviceId, UserId};
-use crate::content::{Content, Typing};
+use crate::content::{Content, Kind, Reference, Typing};
 use crate::group::{ChangeId, GroupId};
 use crate::identity::AccountKey;
 use crate::timestamp::Timestamp;
@@ -160,6 +160,8 @@ pub enum Status {
     Delivered(UserId),
     /// This user has read it.
     Read(UserId),
+    /// This user has opened what is attached to it: heard it, or seen it in full.
+    Viewed(UserId),
     /// It waits: this user's identity has changed.
     Held(UserId),
     /// It is given up.
@@ -192,6 +194,33 @@ pub struct Message {
     pub device: Address,
     /// When, by the author's clock.
     pub sent_at: Timestamp,
+    /// That is more than a day from now: their clock is wrong, or they want to stand behind
+    /// all that others say. Show it where it came in; do not let it outrank what is newer.
+    pub from_the_future: bool,
     /// What.
     pub content: Content,
+}
+
+impl Message {
+    /// What names it.
+    #[must_use]
+    pub fn name(&self) -> Reference {
+        Reference::new(self.from.clone(), self.id)
+    }
+
+    /// The message that an edit, a deletion, a reaction, a vote or the end of a poll is
+    /// about: of the first two and the last always one of the same author's. Whether there
+    /// is such a message, and it was said in this conversation, is for the app to know.
+    #[must_use]
+    pub fn about(&self) -> Option<Reference> {
+        let own = |message| Some(Reference::new(self.from.clone(), message));
+        match self.content.kind() {
+            Kind::Edit(edit) => own(edit.message()),
+            Kind::Delete(message) => own(*message),
+            Kind::Closing(closing) => own(closing.message()),
+            Kind::Reaction(reaction) => Some(reaction.to().clone()),
+            Kind::Vote(vote) => Some(vote.poll().clone()),
+            _ => None,
+        }
+    }
 }

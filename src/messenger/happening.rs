@@ -17,6 +17,11 @@ use crate::wire::{MessageId, stored};
 /// How long it is news that somebody is typing.
 const TYPING_LASTS: Duration = Duration::from_secs(30);
 
+/// How far another's clock may be ahead of ours: those of phones and computers are set by
+/// the network, and are off by seconds, or by hours where somebody has set the time zone
+/// wrong.
+const CLOCKS_APART: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// An event's row.
 pub(super) enum Happening {
     Message(Arrival),
@@ -52,10 +57,11 @@ pub(super) enum StatusCode {
     NoSuchUser,
     Refused,
     Expired,
+    Viewed,
 }
 
 impl StatusCode {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Sent,
         Self::Delivered,
         Self::Read,
@@ -63,6 +69,7 @@ impl StatusCode {
         Self::NoSuchUser,
         Self::Refused,
         Self::Expired,
+        Self::Viewed,
     ];
 
     fn number(self) -> u32 {
@@ -79,6 +86,7 @@ impl StatusCode {
             Self::Sent => Status::Sent,
             Self::Delivered => Status::Delivered(user),
             Self::Read => Status::Read(user),
+            Self::Viewed => Status::Viewed(user),
             Self::Held => Status::Held(user),
             Self::NoSuchUser => Status::Failed(user, FailReason::NoSuchUser),
             Self::Refused => Status::Failed(user, FailReason::Refused),
@@ -157,7 +165,7 @@ impl Happening {
     }
 }
 
-fn message(raw: &record::Arrival) -> Option<Message> {
+fn message(raw: &record::Arrival, now: Timestamp) -> Option<Message> {
     let device = address(&raw.user_id, raw.device_id)?;
     let Frame { sent_at, said } = Frame::decode(&raw.content);
     let Said::Content(content) = said else { return None };
@@ -167,6 +175,7 @@ fn message(raw: &record::Arrival) -> Option<Message> {
         from: device.user.clone(),
         device,
         sent_at,
+        from_the_future: sent_at > now.after(CLOCKS_APART),
         content,
     })
 }
@@ -193,9 +202,9 @@ fn decode(bytes: &[u8], now: Timestamp) -> Option<EventKind> {
     let devices =
         |ids: &[u32]| ids.iter().filter_map(|id| DeviceId::new(*id)).collect::<Vec<DeviceId>>();
     Some(match raw.kind.as_ref()? {
-        Kind::Message(raw) => EventKind::Message(message(raw)?),
-        Kind::Request(raw) => EventKind::Request(message(raw)?),
-        Kind::OwnMessage(raw) => EventKind::OwnMessage(message(raw)?),
+        Kind::Message(raw) => EventKind::Message(message(raw, now)?),
+        Kind::Request(raw) => EventKind::Request(message(raw, now)?),
+        Kind::OwnMessage(raw) => EventKind::OwnMessage(message(raw, now)?),
         Kind::Status(raw) => {
             let about = user(&raw.conversation)?;
             EventKind::Status {

@@ -254,21 +254,25 @@ impl Work<'_> {
             if first {
                 self.unlog(from, seq);
             }
-            let read = receipt.kind == ReceiptKind::Read;
+            // Each implies those before it.
+            let steps = [
+                (ReceiptKind::Delivered, &mut letter.delivered, StatusCode::Delivered),
+                (ReceiptKind::Read, &mut letter.read, StatusCode::Read),
+                (ReceiptKind::Viewed, &mut letter.viewed, StatusCode::Viewed),
+            ];
+            let mut news = Vec::new();
+            for (kind, known, status) in steps {
+                if receipt.kind >= kind && !*known {
+                    *known = true;
+                    news.push(status);
+                }
+            }
             if !letter.own_copy {
-                if !letter.delivered {
-                    self.tell_status(*id, &from.user, StatusCode::Delivered);
-                }
-                if read && !letter.read {
-                    self.tell_status(*id, &from.user, StatusCode::Read);
-                }
+                news.iter().for_each(|status| self.tell_status(*id, &from.user, *status));
             }
-            if !first && letter.delivered && (letter.read || !read) {
-                continue;
+            if first || !news.is_empty() {
+                self.settle_letter(*id, letter);
             }
-            letter.delivered = true;
-            letter.read |= read;
-            self.settle_letter(*id, letter);
         }
         Ok(())
     }

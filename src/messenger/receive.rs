@@ -293,7 +293,7 @@ impl Work<'_> {
                 }
             }
             Said::Nothing => {}
-            Said::Request(_) | Said::Content(_) => {
+            Said::Content(_) => {
                 let arrival = Arrival {
                     id,
                     conversation: Conversation::User(address.user.clone()),

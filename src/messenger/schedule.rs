@@ -5,7 +5,7 @@ use super::letter::Weight;
 use super::work::Work;
 use super::{Consent, Conversation, Error, table};
 use crate::address::UserId;
-use crate::content::{Content, Kind, Sync};
+use crate::content::{Content, Sync};
 use crate::group::GroupId;
 use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
@@ -25,7 +25,7 @@ impl Work<'_> {
             Conversation::Group(group) => return self.send_to_group(group, id, content),
         };
         let frame = content.encode_at(self.now);
-        let fleeting = matches!(content.kind(), Kind::Receipt(_) | Kind::Typing(_));
+        let fleeting = content.kind().is_fleeting();
         self.open_conversation(user, fleeting)?;
         if fleeting {
             self.post(user, id, &frame, Weight::Fleeting)?;

@@ -109,19 +109,19 @@ fn contents(bob: &Party, draws: &mut Draws) -> Value {
         ),
         content(
             "a request",
-            Said::Request(Request::Ask),
+            Said::Content(Content::request(Request::Ask)),
             &pb_bytes(19, &pb_varint(1, 1)),
             json!({ "kind_text": "request", "kind": 1 }),
         ),
         content(
             "a request accepted",
-            Said::Request(Request::Accepted),
+            Said::Content(Content::request(Request::Accepted)),
             &pb_bytes(19, &pb_varint(1, 2)),
             json!({ "kind_text": "request", "kind": 2 }),
         ),
         content(
             "a request declined",
-            Said::Request(Request::Declined),
+            Said::Content(Content::request(Request::Declined)),
             &pb_bytes(19, &pb_varint(1, 3)),
             json!({ "kind_text": "request", "kind": 3 }),
         ),
@@ -196,7 +196,7 @@ fn contents(bob: &Party, draws: &mut Draws) -> Value {
         ("no kind", later.clone(), "A poll: when?"),
         (
             "a receipt of a later version",
-            cat(&[&later, &pb_bytes(17, &cat(&[&pb_varint(1, 3), &pb_bytes(2, &one)]))]),
+            cat(&[&later, &pb_bytes(17, &cat(&[&pb_varint(1, 9), &pb_bytes(2, &one)]))]),
             "A poll: when?",
         ),
         (

@@ -6,6 +6,7 @@
 
 mod backups;
 mod content;
+mod content_kinds;
 mod conversation;
 mod derivations;
 mod device_lists;
@@ -121,7 +122,7 @@ fn rosters() {
 
 #[test]
 fn content() {
-    check("content.json", &content::vectors());
+    check("content.json", &with(content::vectors(), content_kinds::vectors()));
 }
 
 #[test]

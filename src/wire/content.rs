@@ -1,9 +1,8 @@
 //! The content of a message, as it travels (SPEC.md, section 10).
 //!
-//! The kinds that devices exchange by the way are protobuf records here, as they are;
-//! `content` gives them their meaning. The frame around them and texts, which is almost
-//! all that is ever said, are read and written without a record in between, so that a
-//! text is copied once.
+//! Kinds are protobuf records here, as they are; `content` gives them their meaning. The
+//! frame around them and texts without more in them, which is almost all that is ever
+//! said, are read and written without a record in between, so that a text is copied once.
 
 use prost::Message as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
@@ -13,10 +12,14 @@ use super::fields::{
     self, bytes_field_len, message_len, put_bytes, put_head, put_varint, varint_field_len,
 };
 
+pub(crate) use super::generated::v1::content::Kind as Record;
 pub(crate) use super::generated::v1::{
-    Consent, Contact, Decision, GroupCopy, GroupNews, GroupNote, GroupPart, LinkPackage, ReadMarks,
-    Receipt, ReceiptKind, Request, RequestKind, SentCopy, Sync, Typing, TypingKind, Verified,
-    group_note, sync,
+    Attachment, AttachmentKind, Attachments, Call, CallAnswer, CallCandidates, CallEnd,
+    CallEndReason, CallMedia, CallOffer, Card, CardEntry, Closing, Consent, Contact, Decision,
+    Delete, Edit, GroupCopy, GroupNews, GroupNote, GroupPart, LinkPackage, Location, Mention,
+    Pointer, Poll, Preview, Quote, Reaction, ReadMarks, Receipt, ReceiptKind, Reference, Request,
+    RequestKind, SentCopy, Sticker, Style, StyleKind, Sync, Text, Timer, Typing, TypingKind,
+    Verified, Vote, call, group_note, sync,
 };
 use super::{DecodeError, MessageId, SignedDeviceList};
 
@@ -24,16 +27,15 @@ const WHAT: &str = "content";
 
 /// Field numbers of `Content`.
 mod field {
-    pub(super) const SENT_AT: u32 = 1;
+    pub(crate) const SENT_AT: u32 = 1;
     pub(super) const EXPIRES_AFTER: u32 = 2;
     pub(super) const FALLBACK: u32 = 3;
-    pub(super) const REPLY_TO: u32 = 4;
+    pub(crate) const REPLY_TO: u32 = 4;
+    pub(crate) const QUOTE: u32 = 5;
+    pub(super) const FORWARDED: u32 = 6;
     pub(super) const TEXT: u32 = 16;
-    pub(super) const RECEIPT: u32 = 17;
-    pub(super) const TYPING: u32 = 18;
-    pub(super) const REQUEST: u32 = 19;
-    pub(super) const SYNC: u32 = 20;
-    pub(super) const GROUP: u32 = 21;
+    /// Of the last kind.
+    pub(super) const LAST_KIND: u32 = 33;
     /// Of `Text`.
     pub(super) const TEXT_TEXT: u32 = 1;
 }
@@ -47,52 +49,64 @@ pub(crate) struct Content<'a> {
     pub(crate) fallback: &'a str,
     /// 16 bytes or none; not checked here.
     pub(crate) reply_to: &'a [u8],
+    pub(crate) quote: Option<Quote>,
+    pub(crate) forwarded: bool,
     pub(crate) kind: Kind<'a>,
-    /// Nothing else was in the bytes: encoding these fields loses nothing.
+    /// These fields encode to the very bytes.
     pub(crate) complete: bool,
 }
 
 /// What kind of content it is.
 pub(crate) enum Kind<'a> {
+    /// A text and no more.
     Text(&'a str),
-    Receipt(Receipt),
-    Typing(Typing),
-    Request(Request),
-    Sync(Sync),
-    Group(GroupNote),
+    Record(Record),
     /// None that this version knows.
     Unknown,
+}
+
+impl Default for Content<'_> {
+    fn default() -> Self {
+        Self {
+            sent_at: 0,
+            expires_after: 0,
+            fallback: "",
+            reply_to: &[],
+            quote: None,
+            forwarded: false,
+            kind: Kind::Unknown,
+            complete: true,
+        }
+    }
 }
 
 impl<'a> Content<'a> {
     /// Decodes a content; a kind that is not known is no error.
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut content = Content {
-            sent_at: 0,
-            expires_after: 0,
-            fallback: "",
-            reply_to: &[],
-            kind: Kind::Unknown,
-            complete: true,
-        };
+        let mut content = Content::default();
         let mut last = 0;
         let mut rest = bytes;
         while !rest.is_empty() {
+            let field = rest;
             let (number, wire_type) = decode_key(&mut rest).map_err(malformed)?;
             // A field that comes twice, or late, is not how this version encodes.
             content.complete &= number > last;
             last = number;
-            content.take_field(number, wire_type, &mut rest)?;
+            content.take_field(number, wire_type, field, &mut rest)?;
         }
-        // What is not a kind that this version knows may be anything.
+        // What is not a kind that this version knows may be anything; and numbers can be
+        // longer than they need to be, or said where they need not.
         content.complete &= !matches!(content.kind, Kind::Unknown);
+        content.complete = content.complete && content.encoded_len() == bytes.len();
         Ok(content)
     }
 
+    /// Takes the field that `rest` is within.
     fn take_field(
         &mut self,
         number: u32,
         wire_type: WireType,
+        field: &'a [u8],
         rest: &mut &'a [u8],
     ) -> Result<(), DecodeError> {
         match number {
@@ -104,41 +118,44 @@ impl<'a> Content<'a> {
             }
             field::FALLBACK => self.fallback = take_text(wire_type, rest)?,
             field::REPLY_TO => self.reply_to = take_bytes(wire_type, rest)?,
-            field::TEXT => self.take_kind_text(take_bytes(wire_type, rest)?)?,
-            field::RECEIPT => {
-                let earlier = match &mut self.kind {
-                    Kind::Receipt(receipt) => std::mem::take(receipt),
-                    _ => Receipt::default(),
-                };
-                self.kind = Kind::Receipt(self.merge(earlier, take_bytes(wire_type, rest)?)?);
+            field::QUOTE => {
+                let mut quote = self.quote.take().unwrap_or_default();
+                let bytes = take_bytes(wire_type, rest)?;
+                quote.merge(bytes).map_err(malformed)?;
+                self.complete &= quote.encode_to_vec() == bytes;
+                self.quote = Some(quote);
             }
-            field::TYPING => {
-                let earlier = match &mut self.kind {
-                    Kind::Typing(typing) => std::mem::take(typing),
-                    _ => Typing::default(),
-                };
-                self.kind = Kind::Typing(self.merge(earlier, take_bytes(wire_type, rest)?)?);
+            field::FORWARDED => {
+                let number = take_varint(wire_type, rest)?;
+                self.forwarded = number != 0;
+                self.complete &= number == 1;
             }
-            field::REQUEST => {
-                let earlier = match &mut self.kind {
-                    Kind::Request(request) => std::mem::take(request),
-                    _ => Request::default(),
-                };
-                self.kind = Kind::Request(self.merge(earlier, take_bytes(wire_type, rest)?)?);
+            field::TEXT
+                if matches!(self.kind, Kind::Unknown)
+                    && let Some(text) = only_text(wire_type, rest) =>
+            {
+                self.kind = Kind::Text(text);
             }
-            field::SYNC => {
-                let earlier = match &mut self.kind {
-                    Kind::Sync(sync) => std::mem::take(sync),
-                    _ => Sync::default(),
+            field::TEXT..=field::LAST_KIND => {
+                let mut record = match std::mem::replace(&mut self.kind, Kind::Unknown) {
+                    Kind::Text(text) => {
+                        let mut record = Text::default();
+                        record.text = text.to_owned();
+                        Some(Record::Text(record))
+                    }
+                    Kind::Record(record) => Some(record),
+                    Kind::Unknown => None,
                 };
-                self.kind = Kind::Sync(self.merge(earlier, take_bytes(wire_type, rest)?)?);
-            }
-            field::GROUP => {
-                let earlier = match &mut self.kind {
-                    Kind::Group(note) => std::mem::take(note),
-                    _ => GroupNote::default(),
-                };
-                self.kind = Kind::Group(self.merge(earlier, take_bytes(wire_type, rest)?)?);
+                let context = DecodeContext::default();
+                Record::merge(&mut record, number, wire_type, rest, context).map_err(malformed)?;
+                if let Some(record) = record {
+                    let taken = field.len().saturating_sub(rest.len());
+                    let mut again = Vec::with_capacity(record.encoded_len());
+                    record.encode(&mut again);
+                    self.complete &= field.get(..taken) == Some(again.as_slice());
+                    again.as_mut_slice().zeroize();
+                    self.kind = Kind::Record(record);
+                }
             }
             unknown => {
                 self.complete = false;
@@ -149,51 +166,20 @@ impl<'a> Content<'a> {
         Ok(())
     }
 
-    /// Protobuf merges what comes twice under one number.
-    fn merge<M: prost::Message>(&mut self, mut kind: M, bytes: &[u8]) -> Result<M, DecodeError> {
-        kind.merge(bytes).map_err(malformed)?;
-        self.complete &= kind.encoded_len() == bytes.len();
-        Ok(kind)
-    }
-
-    fn take_kind_text(&mut self, mut bytes: &'a [u8]) -> Result<(), DecodeError> {
-        let mut text = match self.kind {
-            Kind::Text(text) => text,
-            _ => "",
-        };
-        let mut fields = 0;
-        while !bytes.is_empty() {
-            let (number, wire_type) = decode_key(&mut bytes).map_err(malformed)?;
-            fields += 1;
-            if number == field::TEXT_TEXT && fields == 1 {
-                text = take_text(wire_type, &mut bytes)?;
-                continue;
-            }
-            self.complete = false;
-            if number == field::TEXT_TEXT {
-                text = take_text(wire_type, &mut bytes)?;
-            } else {
-                skip_field(wire_type, number, &mut bytes, DecodeContext::default())
-                    .map_err(malformed)?;
-            }
-        }
-        self.kind = Kind::Text(text);
-        Ok(())
-    }
-
     /// The length of [`Self::encode`]'s bytes.
     pub(crate) fn encoded_len(&self) -> usize {
         varint_field_len(field::SENT_AT, self.sent_at)
             + varint_field_len(field::EXPIRES_AFTER, self.expires_after.into())
             + bytes_field_len(field::FALLBACK, self.fallback.len())
             + bytes_field_len(field::REPLY_TO, self.reply_to.len())
+            + match &self.quote {
+                Some(quote) => message_len(field::QUOTE, quote.encoded_len()),
+                None => 0,
+            }
+            + varint_field_len(field::FORWARDED, self.forwarded.into())
             + match &self.kind {
                 Kind::Text(text) => message_len(field::TEXT, text_len(text)),
-                Kind::Receipt(receipt) => message_len(field::RECEIPT, receipt.encoded_len()),
-                Kind::Typing(typing) => message_len(field::TYPING, typing.encoded_len()),
-                Kind::Request(request) => message_len(field::REQUEST, request.encoded_len()),
-                Kind::Sync(sync) => message_len(field::SYNC, sync.encoded_len()),
-                Kind::Group(note) => message_len(field::GROUP, note.encoded_len()),
+                Kind::Record(record) => record.encoded_len(),
                 Kind::Unknown => 0,
             }
     }
@@ -205,20 +191,53 @@ impl<'a> Content<'a> {
         put_varint(field::EXPIRES_AFTER, self.expires_after.into(), &mut bytes);
         put_bytes(field::FALLBACK, self.fallback.as_bytes(), &mut bytes);
         put_bytes(field::REPLY_TO, self.reply_to, &mut bytes);
+        if let Some(quote) = &self.quote {
+            append_quote(&mut bytes, quote);
+        }
+        put_varint(field::FORWARDED, self.forwarded.into(), &mut bytes);
         match &self.kind {
             Kind::Text(text) => {
                 put_head(field::TEXT, text_len(text), &mut bytes);
                 put_bytes(field::TEXT_TEXT, text.as_bytes(), &mut bytes);
             }
-            Kind::Receipt(receipt) => put_message(field::RECEIPT, receipt, &mut bytes),
-            Kind::Typing(typing) => put_message(field::TYPING, typing, &mut bytes),
-            Kind::Request(request) => put_message(field::REQUEST, request, &mut bytes),
-            Kind::Sync(sync) => put_message(field::SYNC, sync, &mut bytes),
-            Kind::Group(note) => put_message(field::GROUP, note, &mut bytes),
+            Kind::Record(record) => record.encode(&mut bytes),
             Kind::Unknown => {}
         }
         bytes
     }
+}
+
+/// A text, if the field is one and has nothing else in it; else nothing is taken.
+fn only_text<'a>(wire_type: WireType, rest: &mut &'a [u8]) -> Option<&'a str> {
+    let mut behind = *rest;
+    let mut body = fields::take_bytes(wire_type, &mut behind)?;
+    let text = match body {
+        [] => "",
+        _ => std::str::from_utf8(fields::take_field(field::TEXT_TEXT, &mut body)?).ok()?,
+    };
+    if !body.is_empty() {
+        return None;
+    }
+    *rest = behind;
+    Some(text)
+}
+
+/// Fields of a content that are left out of it or put behind it.
+pub(crate) use field::{QUOTE, REPLY_TO, SENT_AT};
+
+/// The bytes of an encoded content without these fields; nothing of what is no protobuf.
+pub(crate) fn without(content: &[u8], fields: &[u32]) -> Option<Vec<u8>> {
+    let mut kept = Vec::with_capacity(content.len());
+    let mut rest = content;
+    while !rest.is_empty() {
+        let field = rest;
+        let (number, wire_type) = decode_key(&mut rest).ok()?;
+        skip_field(wire_type, number, &mut rest, DecodeContext::default()).ok()?;
+        if !fields.contains(&number) {
+            kept.extend_from_slice(field.get(..field.len().checked_sub(rest.len())?)?);
+        }
+    }
+    Some(kept)
 }
 
 /// The field `sent_at`, appended to an encoded content: the last one counts.
@@ -236,6 +255,24 @@ pub(crate) fn append_expires_after(content: &mut Vec<u8>, expires_after: u32) {
 /// The field `reply_to`, as above.
 pub(crate) fn append_reply_to(content: &mut Vec<u8>, reply_to: &MessageId) {
     put_bytes(field::REPLY_TO, reply_to.as_bytes(), content);
+}
+
+/// The field `fallback`, as above.
+pub(crate) fn append_fallback(content: &mut Vec<u8>, fallback: &str) {
+    put_head(field::FALLBACK, fallback.len(), content);
+    content.extend_from_slice(fallback.as_bytes());
+}
+
+/// The field `quote`, as above: none may be there yet, or both would be one.
+pub(crate) fn append_quote(content: &mut Vec<u8>, quote: &Quote) {
+    put_head(field::QUOTE, quote.encoded_len(), content);
+    let encoded = quote.encode(content);
+    debug_assert!(encoded.is_ok(), "a vector grows as needed");
+}
+
+/// The field `forwarded`, as above.
+pub(crate) fn append_forwarded(content: &mut Vec<u8>) {
+    put_varint(field::FORWARDED, 1, content);
 }
 
 /// Wipes what was said out of a record that has been encoded.
@@ -295,12 +332,6 @@ fn text_len(text: &str) -> usize {
     bytes_field_len(field::TEXT_TEXT, text.len())
 }
 
-fn put_message(number: u32, message: &impl prost::Message, bytes: &mut Vec<u8>) {
-    put_head(number, message.encoded_len(), bytes);
-    let encoded = message.encode(bytes);
-    debug_assert!(encoded.is_ok(), "a vector grows as needed");
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::generated::v1;
@@ -318,15 +349,40 @@ mod tests {
         if let Ok(content) = ours
             && content.complete
         {
-            assert_eq!(Content::decode(&content.encode()).unwrap().encode(), content.encode());
+            assert_eq!(content.encode(), bytes);
         }
     }
 
     fn contents() -> Vec<v1::Content> {
         use v1::content::Kind;
+        let mut plain = v1::Text::default();
+        plain.text = "Grüße".to_owned();
+        let rich = v1::Text {
+            text: "Grüße".to_owned(),
+            mentions: vec![Mention { start: 0, length: 2, user_id: b"bob".to_vec() }],
+            styles: vec![Style { start: 1, length: 1, kind: 1 }],
+            previews: vec![Preview {
+                url: "x".to_owned(),
+                title: String::new(),
+                description: "y".to_owned(),
+                image: None,
+            }],
+        };
+        let poll = Poll {
+            question: "When?".to_owned(),
+            choices: ["a", "b"].map(str::to_owned).to_vec(),
+            most: 1,
+            commitment: Vec::new(),
+            closes_at: 7,
+        };
+        let call =
+            Call { call_id: vec![7; 16], step: Some(call::Step::End(CallEnd { reason: 1 })) };
         let kinds = [
-            Some(Kind::Text(v1::Text { text: "Grüße".to_owned() })),
+            Some(Kind::Text(plain)),
             Some(Kind::Text(v1::Text::default())),
+            Some(Kind::Text(rich)),
+            Some(Kind::Poll(poll)),
+            Some(Kind::Call(call)),
             Some(Kind::Receipt(Receipt { kind: 2, ids: vec![9; 32] })),
             Some(Kind::Typing(Typing { kind: 1 })),
             Some(Kind::Request(Request { kind: 7 })),
@@ -354,6 +410,12 @@ mod tests {
                 expires_after: 300,
                 fallback: "fallback".to_owned(),
                 reply_to: vec![3; 16],
+                quote: Some(Quote {
+                    author: b"bob".to_vec(),
+                    excerpt: "before".to_owned(),
+                    hash: Vec::new(),
+                }),
+                forwarded: true,
                 kind,
             })
             .collect()
@@ -386,9 +448,9 @@ mod tests {
             let more = [bytes.as_slice(), &[0xa0, 0x06, 1]].concat();
             assert!(!Content::decode(&more).unwrap().complete);
         }
-        // A text of a later version, with a field 2.
-        let bytes = [0x82, 0x01, 5, 0x0a, 1, b'x', 0x10, 1];
+        // A text of a later version, with a field 15.
+        let bytes = [0x82, 0x01, 5, 0x0a, 1, b'x', 0x78, 1];
         let content = Content::decode(&bytes).unwrap();
-        assert!(matches!(content.kind, Kind::Text("x")) && !content.complete);
+        assert!(matches!(content.kind, Kind::Record(_)) && !content.complete);
     }
 }

@@ -578,6 +578,78 @@ def check_unknown_contents() -> str:
     return "; ".join(v["reason"] for v in vectors)
 
 
+def fill(message: Any, fields: Vector) -> None:
+    """Sets the fields of a message by their names."""
+    message.SetInParent()
+    for name, value in fields.items():
+        kind = message.DESCRIPTOR.fields_by_name[name]
+        values = value if isinstance(value, list) else [value]
+        for part in values:
+            if kind.type == kind.TYPE_MESSAGE:
+                field = getattr(message, name)
+                fill(field.add() if isinstance(value, list) else field, part)
+                continue
+            if kind.type in (kind.TYPE_STRING, kind.TYPE_BYTES):
+                part = bytes.fromhex(part)
+            if kind.type == kind.TYPE_STRING:
+                part = part.decode()
+            if isinstance(value, list):
+                getattr(message, name).append(part)
+            else:
+                setattr(message, name, part)
+
+
+def check_kinds() -> str:
+    vectors = load("content.json")["kinds"]
+    for v in vectors:
+        made = pbc.Content()
+        fill(made, v["message"])
+        made.sent_at = v["sent_at"]
+        expect_equal(content.encode(made), raw(v, "content"), v["name_text"])
+        found = content.decode(raw(v, "content"))
+        expect(isinstance(found, content.Known), f"{v['name_text']}: unknown")
+        expect_equal(found.message, made, v["name_text"])
+    return "; ".join(v["name_text"] for v in vectors)
+
+
+def check_broken_contents() -> str:
+    vectors = load("content.json")["broken"]
+    for v in vectors:
+        wanted = content.Unknown(raw(v, "content"), "")
+        expect_equal(content.decode(raw(v, "content")), wanted, v["reason"])
+    return "; ".join(v["reason"] for v in vectors)
+
+
+def check_what_follows_from_contents() -> str:
+    vectors = load("content.json")
+    for v in vectors["quotes"]:
+        found = content.quote_hash(raw(v, "author"), raw(v, "message_id"), raw(v, "content"))
+        expect_bytes(v, "hash", found)
+    for v in vectors["quizzes"]:
+        expect_bytes(v, "commitment", content.commitment(v["answer"], raw(v, "salt")))
+    for v in vectors["calls"]:
+        secrets = raw(v, "offer_secret"), raw(v, "answer_secret")
+        ends = (
+            content.Device(raw(v[end], "user_id"), v[end]["device_id"])
+            for end in ("caller", "callee")
+        )
+        keys = content.media_keys(raw(v, "call_id"), *secrets, *ends)
+        expect_equal(keys, (raw(v, "caller_key"), raw(v, "callee_key")), "keys")
+    for v in vectors["tallies"]:
+        poll = pbc.Poll(choices=["a"] * v["choices"], most=v["most"])
+        votes = [
+            content.Cast(
+                raw(vote, "author"), vote["sent_at"], raw(vote, "message_id"),
+                content.decode(raw(vote, "content")).message.vote,
+            )
+            for vote in v["votes"]
+        ]
+        for some_order in (votes, votes[::-1], votes * 2):
+            found = content.tally(poll, raw(v, "author"), raw(v, "message_id"), some_order)
+            expect_equal(found, v["counts"], "counts")
+    return "quotes, quizzes, calls, tallies"
+
+
 def check_publications() -> str:
     vectors = load("content.json")
     owner = device_of(vectors["owner"])
@@ -881,6 +953,9 @@ def vector_checks() -> list[Check]:
         ("vectors: rosters", check_rosters),
         ("vectors: contents", check_contents),
         ("vectors: unknown contents", check_unknown_contents),
+        ("vectors: contents of all kinds", check_kinds),
+        ("vectors: contents that break a rule", check_broken_contents),
+        ("vectors: what follows from contents", check_what_follows_from_contents),
         ("vectors: publications", check_publications),
         ("vectors: link codes", check_link_codes),
         ("vectors: link envelopes", check_link_envelopes),

@@ -2,6 +2,7 @@
 //! only carries bytes.
 
 mod clocks;
+mod content;
 mod conversation;
 mod crash;
 mod devices;

@@ -167,8 +167,9 @@ impl Work<'_> {
         let now = self.now.as_millis().to_be_bytes().to_vec();
         self.view.put(table::SHOWN, shown, zeroize::Zeroizing::new(now));
         // What is not for people is not said to groups.
-        if !matches!(Frame::decode(content).said, Said::Content(_)) {
-            return Ok(());
+        match Frame::decode(content).said {
+            Said::Content(content) if !content.kind().is_between_two() => {}
+            _ => return Ok(()),
         }
         let arrival = Arrival {
             id,

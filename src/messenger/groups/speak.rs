@@ -7,7 +7,7 @@ use super::super::{Error, OutgoingId, table};
 use super::own_chain::sent_prefix;
 use super::readers::addresses_of;
 use crate::address::Address;
-use crate::content::{Content, Kind};
+use crate::content::Content;
 use crate::group::GroupId;
 use crate::group::sender_key::{EncryptError, Outgoing, SendingChain, Sent};
 use crate::identity::View;
@@ -35,7 +35,7 @@ impl Work<'_> {
         content: &Content,
     ) -> Result<MessageId, Error> {
         self.may_send_to(group)?;
-        if matches!(content.kind(), Kind::Receipt(_) | Kind::Typing(_)) {
+        if content.kind().is_between_two() {
             return Err(Error::NotAllowed);
         }
         let frame = content.encode_at(self.now);

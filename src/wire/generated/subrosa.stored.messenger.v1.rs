@@ -112,6 +112,9 @@ pub struct Letter {
     /// To a member of a group: for devices under this account key alone.
     #[prost(bytes = "vec", tag = "11")]
     pub account_key: ::prost::alloc::vec::Vec<u8>,
+    /// What is attached has been opened.
+    #[prost(bool, tag = "12")]
+    pub viewed: bool,
 }
 /// One device's copy of a letter.
 #[derive(::zeroize::Zeroize)]

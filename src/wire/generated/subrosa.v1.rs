@@ -136,7 +136,16 @@ pub struct Content {
     /// The message that this one answers: 16 bytes, or empty.
     #[prost(bytes = "vec", tag = "4")]
     pub reply_to: ::prost::alloc::vec::Vec<u8>,
-    #[prost(oneof = "content::Kind", tags = "16, 17, 18, 19, 20, 21")]
+    /// What its author claims of that message; only beside `reply_to`.
+    #[prost(message, optional, tag = "5")]
+    pub quote: ::core::option::Option<Quote>,
+    /// Somebody else has said it before: passed on from another conversation.
+    #[prost(bool, tag = "6")]
+    pub forwarded: bool,
+    #[prost(
+        oneof = "content::Kind",
+        tags = "16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33"
+    )]
     pub kind: ::core::option::Option<content::Kind>,
 }
 /// Nested message and enum types in `Content`.
@@ -156,14 +165,384 @@ pub mod content {
         Sync(super::Sync),
         #[prost(message, tag = "21")]
         Group(super::GroupNote),
+        #[prost(message, tag = "22")]
+        Attachments(super::Attachments),
+        #[prost(message, tag = "23")]
+        Location(super::Location),
+        #[prost(message, tag = "24")]
+        Card(super::Card),
+        #[prost(message, tag = "25")]
+        Sticker(super::Sticker),
+        #[prost(message, tag = "26")]
+        Reaction(super::Reaction),
+        #[prost(message, tag = "27")]
+        Edit(super::Edit),
+        #[prost(message, tag = "28")]
+        Delete(super::Delete),
+        #[prost(message, tag = "29")]
+        Poll(super::Poll),
+        #[prost(message, tag = "30")]
+        Vote(super::Vote),
+        #[prost(message, tag = "31")]
+        Closing(super::Closing),
+        #[prost(message, tag = "32")]
+        Timer(super::Timer),
+        #[prost(message, tag = "33")]
+        Call(super::Call),
     }
 }
-/// What someone wrote.
+/// A message, by what names it: ids are made by authors.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Reference {
+    /// 1 to 255 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub author: ::prost::alloc::vec::Vec<u8>,
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+}
+/// What an answer shows of the message that it answers: its author's claim.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Quote {
+    /// Who is said to have written it: 1 to 255 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub author: ::prost::alloc::vec::Vec<u8>,
+    /// The beginning of it.
+    #[prost(string, tag = "2")]
+    pub excerpt: ::prost::alloc::string::String,
+    /// Names what it was (SPEC.md, section 10.3): 32 bytes, or empty.
+    #[prost(bytes = "vec", tag = "3")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+}
+/// What someone wrote. Ranges count bytes of UTF-8.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Text {
     #[prost(string, tag = "1")]
     pub text: ::prost::alloc::string::String,
+    /// In the order of their starts; none begins within another.
+    #[prost(message, repeated, tag = "2")]
+    pub mentions: ::prost::alloc::vec::Vec<Mention>,
+    /// In the order of their starts.
+    #[prost(message, repeated, tag = "3")]
+    pub styles: ::prost::alloc::vec::Vec<Style>,
+    #[prost(message, repeated, tag = "4")]
+    pub previews: ::prost::alloc::vec::Vec<Preview>,
+}
+/// A part of a text that means somebody.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Mention {
+    #[prost(uint32, tag = "1")]
+    pub start: u32,
+    #[prost(uint32, tag = "2")]
+    pub length: u32,
+    /// 1 to 255 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+}
+/// How a part of a text looks. One of a kind that is not known is passed over.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Style {
+    #[prost(uint32, tag = "1")]
+    pub start: u32,
+    #[prost(uint32, tag = "2")]
+    pub length: u32,
+    #[prost(enumeration = "StyleKind", tag = "3")]
+    pub kind: i32,
+}
+/// What the sender has seen behind a link of the text.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Preview {
+    /// Stands in the text as it is here.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub title: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub description: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub image: ::core::option::Option<Pointer>,
+}
+/// An encrypted file somewhere, and what opens it.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Pointer {
+    /// Where the sender has put it, as its app says it.
+    #[prost(string, tag = "1")]
+    pub location: ::prost::alloc::string::String,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    /// Of the encrypted bytes: 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Of the file.
+    #[prost(uint64, tag = "4")]
+    pub length: u64,
+    #[prost(string, tag = "5")]
+    pub media_type: ::prost::alloc::string::String,
+}
+/// Files, and what is said of them together.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Attachments {
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<Attachment>,
+    #[prost(message, optional, tag = "2")]
+    pub caption: ::core::option::Option<Text>,
+}
+/// One file.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Attachment {
+    #[prost(message, optional, tag = "1")]
+    pub pointer: ::core::option::Option<Pointer>,
+    #[prost(enumeration = "AttachmentKind", tag = "2")]
+    pub kind: i32,
+    /// As its sender calls it; may be empty.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// What is to be seen or heard, for whoever cannot.
+    #[prost(string, tag = "4")]
+    pub description: ::prost::alloc::string::String,
+    /// Of an image or a video, in pixels.
+    #[prost(uint32, tag = "5")]
+    pub width: u32,
+    #[prost(uint32, tag = "6")]
+    pub height: u32,
+    /// Of a video or of what is spoken, in milliseconds.
+    #[prost(uint32, tag = "7")]
+    pub duration: u32,
+    /// Of what is spoken: how loud it is, in steps of equal length.
+    #[prost(bytes = "vec", tag = "8")]
+    pub waveform: ::prost::alloc::vec::Vec<u8>,
+    /// A small image to show before there is the file, encoded as JPEG or WebP.
+    #[prost(bytes = "vec", tag = "9")]
+    pub thumbnail: ::prost::alloc::vec::Vec<u8>,
+    /// The same, as <https://blurha.sh> writes it.
+    #[prost(string, tag = "10")]
+    pub blurhash: ::prost::alloc::string::String,
+}
+/// A place on earth (WGS 84).
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Location {
+    /// In 10^-7 degrees, north.
+    #[prost(sint32, tag = "1")]
+    pub latitude: i32,
+    /// In 10^-7 degrees, east.
+    #[prost(sint32, tag = "2")]
+    pub longitude: i32,
+    /// Within how many metres it is; 0: not known.
+    #[prost(uint32, tag = "3")]
+    pub accuracy: u32,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+}
+/// How somebody can be reached. Nobody vouches for it but the sender.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Card {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// In this app: 1 to 255 bytes; empty if they are not here.
+    #[prost(bytes = "vec", tag = "2")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "3")]
+    pub entries: ::prost::alloc::vec::Vec<CardEntry>,
+}
+/// One way to reach them: a label as "work", and a number or an address.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CardEntry {
+    #[prost(string, tag = "1")]
+    pub label: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Sticker {
+    #[prost(message, optional, tag = "1")]
+    pub image: ::core::option::Option<Pointer>,
+    /// What it says in one character.
+    #[prost(string, tag = "2")]
+    pub emoji: ::prost::alloc::string::String,
+    /// In pixels.
+    #[prost(uint32, tag = "3")]
+    pub width: u32,
+    #[prost(uint32, tag = "4")]
+    pub height: u32,
+}
+/// One account has one reaction to a message: the newest counts.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Reaction {
+    #[prost(message, optional, tag = "1")]
+    pub to: ::core::option::Option<Reference>,
+    /// Empty: taken back.
+    #[prost(string, tag = "2")]
+    pub emoji: ::prost::alloc::string::String,
+}
+/// Another text for a message of the same author's: the newest counts.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Edit {
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub text: ::core::option::Option<Text>,
+}
+/// A message of the same author's is to be seen no more.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Delete {
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+}
+/// A question with answers to choose from.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Poll {
+    #[prost(string, tag = "1")]
+    pub question: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub choices: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many may be chosen; at least 1.
+    #[prost(uint32, tag = "3")]
+    pub most: u32,
+    /// Of a quiz: names the answer and does not tell it (SPEC.md, section 10.4); 32 bytes, or empty.
+    #[prost(bytes = "vec", tag = "4")]
+    pub commitment: ::prost::alloc::vec::Vec<u8>,
+    /// When its author means to close it, in milliseconds since 1970-01-01 UTC; 0: not said.
+    #[prost(uint64, tag = "5")]
+    pub closes_at: u64,
+}
+/// What somebody chooses: the newest counts.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Vote {
+    #[prost(message, optional, tag = "1")]
+    pub poll: ::core::option::Option<Reference>,
+    /// Bit 0 (the lowest) is the first choice; 0: the vote is taken back.
+    #[prost(uint32, tag = "2")]
+    pub choices: u32,
+}
+/// A poll of the same author's takes no more votes.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Closing {
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+    /// How often each choice was chosen, as the author counts.
+    #[prost(uint32, repeated, tag = "2")]
+    pub counts: ::prost::alloc::vec::Vec<u32>,
+    /// Of a quiz: the answer, as in `Vote.choices`, and 32 bytes that prove it.
+    #[prost(uint32, tag = "3")]
+    pub answer: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub salt: ::prost::alloc::vec::Vec<u8>,
+}
+/// How long what is said in the conversation is kept from now on: the newest counts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Timer {
+    /// Seconds after it was read; 0: for ever.
+    #[prost(uint32, tag = "1")]
+    pub expires_after: u32,
+}
+/// A step towards a call, or its end. What goes between the two apps by which they find
+/// each other is theirs.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Call {
+    /// Names the call: 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub call_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "call::Step", tags = "2, 3, 4, 5")]
+    pub step: ::core::option::Option<call::Step>,
+}
+/// Nested message and enum types in `Call`.
+pub mod call {
+    #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[prost(skip_debug)]
+    pub enum Step {
+        #[prost(message, tag = "2")]
+        Offer(super::CallOffer),
+        #[prost(message, tag = "3")]
+        Answer(super::CallAnswer),
+        #[prost(message, tag = "4")]
+        Candidates(super::CallCandidates),
+        #[prost(message, tag = "5")]
+        End(super::CallEnd),
+    }
+}
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CallOffer {
+    #[prost(enumeration = "CallMedia", tag = "1")]
+    pub media: i32,
+    /// 32 random bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub secret: ::prost::alloc::vec::Vec<u8>,
+    /// How the caller can be reached, as the app says it (such as SDP).
+    #[prost(bytes = "vec", tag = "3")]
+    pub description: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CallAnswer {
+    /// 32 random bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub secret: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub description: ::prost::alloc::vec::Vec<u8>,
+}
+/// More ways to reach a device.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CallCandidates {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub candidates: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CallEnd {
+    #[prost(enumeration = "CallEndReason", tag = "1")]
+    pub reason: i32,
 }
 /// What became of messages of the receiver's.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -363,12 +742,154 @@ pub struct Contact {
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
+pub enum StyleKind {
+    Unspecified = 0,
+    Bold = 1,
+    Italic = 2,
+    StruckOut = 3,
+    Monospace = 4,
+    /// Hidden until somebody asks for it.
+    Spoiler = 5,
+}
+impl StyleKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STYLE_KIND_UNSPECIFIED",
+            Self::Bold => "STYLE_KIND_BOLD",
+            Self::Italic => "STYLE_KIND_ITALIC",
+            Self::StruckOut => "STYLE_KIND_STRUCK_OUT",
+            Self::Monospace => "STYLE_KIND_MONOSPACE",
+            Self::Spoiler => "STYLE_KIND_SPOILER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STYLE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "STYLE_KIND_BOLD" => Some(Self::Bold),
+            "STYLE_KIND_ITALIC" => Some(Self::Italic),
+            "STYLE_KIND_STRUCK_OUT" => Some(Self::StruckOut),
+            "STYLE_KIND_MONOSPACE" => Some(Self::Monospace),
+            "STYLE_KIND_SPOILER" => Some(Self::Spoiler),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AttachmentKind {
+    Unspecified = 0,
+    File = 1,
+    Image = 2,
+    Video = 3,
+    /// Spoken, to be listened to in place.
+    Voice = 4,
+}
+impl AttachmentKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ATTACHMENT_KIND_UNSPECIFIED",
+            Self::File => "ATTACHMENT_KIND_FILE",
+            Self::Image => "ATTACHMENT_KIND_IMAGE",
+            Self::Video => "ATTACHMENT_KIND_VIDEO",
+            Self::Voice => "ATTACHMENT_KIND_VOICE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ATTACHMENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ATTACHMENT_KIND_FILE" => Some(Self::File),
+            "ATTACHMENT_KIND_IMAGE" => Some(Self::Image),
+            "ATTACHMENT_KIND_VIDEO" => Some(Self::Video),
+            "ATTACHMENT_KIND_VOICE" => Some(Self::Voice),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CallMedia {
+    Unspecified = 0,
+    Voice = 1,
+    Video = 2,
+}
+impl CallMedia {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CALL_MEDIA_UNSPECIFIED",
+            Self::Voice => "CALL_MEDIA_VOICE",
+            Self::Video => "CALL_MEDIA_VIDEO",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CALL_MEDIA_UNSPECIFIED" => Some(Self::Unspecified),
+            "CALL_MEDIA_VOICE" => Some(Self::Voice),
+            "CALL_MEDIA_VIDEO" => Some(Self::Video),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CallEndReason {
+    Unspecified = 0,
+    HungUp = 1,
+    Busy = 2,
+    Declined = 3,
+    /// It could not be made, or broke off.
+    Failed = 4,
+}
+impl CallEndReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CALL_END_REASON_UNSPECIFIED",
+            Self::HungUp => "CALL_END_REASON_HUNG_UP",
+            Self::Busy => "CALL_END_REASON_BUSY",
+            Self::Declined => "CALL_END_REASON_DECLINED",
+            Self::Failed => "CALL_END_REASON_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CALL_END_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "CALL_END_REASON_HUNG_UP" => Some(Self::HungUp),
+            "CALL_END_REASON_BUSY" => Some(Self::Busy),
+            "CALL_END_REASON_DECLINED" => Some(Self::Declined),
+            "CALL_END_REASON_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
 pub enum ReceiptKind {
     Unspecified = 0,
     /// A device has it.
     Delivered = 1,
     /// A person has seen it.
     Read = 2,
+    /// A person has opened what was attached: heard it, or seen it in full.
+    Viewed = 3,
 }
 impl ReceiptKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -380,6 +901,7 @@ impl ReceiptKind {
             Self::Unspecified => "RECEIPT_KIND_UNSPECIFIED",
             Self::Delivered => "RECEIPT_KIND_DELIVERED",
             Self::Read => "RECEIPT_KIND_READ",
+            Self::Viewed => "RECEIPT_KIND_VIEWED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -388,6 +910,7 @@ impl ReceiptKind {
             "RECEIPT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
             "RECEIPT_KIND_DELIVERED" => Some(Self::Delivered),
             "RECEIPT_KIND_READ" => Some(Self::Read),
+            "RECEIPT_KIND_VIEWED" => Some(Self::Viewed),
             _ => None,
         }
     }
