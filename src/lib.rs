@@ -82,6 +82,7 @@
 )]
 
 mod address;
+pub mod attachment;
 pub mod content;
 mod crypto;
 pub mod directory;

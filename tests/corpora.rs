@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::{env, fs};
 
+#[path = "fuzz_targets/attachment.rs"]
+mod attachment;
 #[path = "fuzz_targets/backup.rs"]
 mod backup;
 #[path = "fuzz_targets/bundle.rs"]
@@ -64,6 +66,11 @@ fn replay(target: &str, run: fn(&[u8]), seeds: fn() -> Seeds) {
         count += 1;
     }
     assert!(count > 0, "{} is empty", corpus.display());
+}
+
+#[test]
+fn attachments() {
+    replay("attachment", attachment::run, seeds::attachments);
 }
 
 #[test]

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use chacha20::XChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20poly1305::aead::AeadInOut;
+use chacha20poly1305::{ChaCha20Poly1305, Tag};
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey, verify_batch};
 use hmac::{Hmac, KeyInit, Mac};
 use libcrux_ml_kem::mlkem768::{self, MlKem768PublicKey};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::clock::timed;
@@ -36,6 +38,12 @@ pub(crate) enum Primitive {
     Seal(usize),
     /// The same, opened.
     Open(usize),
+    /// ChaCha20-Poly1305 of that many bytes in place, by the crate for large data.
+    SealLarge(usize),
+    /// The same, opened.
+    OpenLarge(usize),
+    /// SHA-256 of that many bytes.
+    Sha256(usize),
     /// That many random bytes.
     Random(usize),
     /// The public half of an X25519 key.
@@ -68,6 +76,9 @@ impl fmt::Display for Primitive {
             Self::Mask => f.write_str("XChaCha20 mask"),
             Self::Seal(length) => write!(f, "AEAD seal of {length} B"),
             Self::Open(length) => write!(f, "AEAD open of {length} B"),
+            Self::SealLarge(length) => write!(f, "AEAD seal of {length} B in place"),
+            Self::OpenLarge(length) => write!(f, "AEAD open of {length} B in place"),
+            Self::Sha256(length) => write!(f, "SHA-256 of {length} B"),
             Self::Random(length) => write!(f, "{length} random bytes"),
             Self::X25519Key => f.write_str("X25519 key"),
             Self::X25519 => f.write_str("X25519"),
@@ -140,6 +151,25 @@ impl Inputs {
                     black_box(opened.expect("just sealed"));
                 })
             }
+            Primitive::SealLarge(length) => {
+                let mut bytes = vec![1; length];
+                timed(calls, || drop(black_box(self.seal_large(black_box(&mut bytes)))))
+            }
+            Primitive::OpenLarge(length) => {
+                let mut bytes = vec![1; length];
+                let tag = self.seal_large(&mut bytes);
+                let sealed = bytes.clone();
+                // What is opened has to be sealed again, which does not count.
+                let open = |_| {
+                    bytes.copy_from_slice(&sealed);
+                    timed(1, || self.open_large(black_box(&mut bytes), &tag))
+                };
+                (0..calls).map(open).sum()
+            }
+            Primitive::Sha256(length) => {
+                let bytes = vec![1; length];
+                timed(calls, || drop(black_box(Sha256::digest(black_box(&bytes)))))
+            }
             Primitive::Random(length) => {
                 let mut bytes = vec![0; length];
                 timed(calls, || self.rng.fill_bytes(black_box(&mut bytes)))
@@ -210,6 +240,18 @@ impl Inputs {
             mac.update(black_box(data));
             black_box(mac.finalize());
         })
+    }
+
+    fn seal_large(&self, bytes: &mut [u8]) -> Tag {
+        let cipher = ChaCha20Poly1305::new(&self.key.into());
+        let sealed = cipher.encrypt_inout_detached(&[3; 12].into(), &[], bytes.into());
+        sealed.expect("short enough")
+    }
+
+    fn open_large(&self, bytes: &mut [u8], tag: &Tag) {
+        let cipher = ChaCha20Poly1305::new(&self.key.into());
+        let opened = cipher.decrypt_inout_detached(&[3; 12].into(), &[], bytes.into(), tag);
+        opened.expect("just sealed");
     }
 
     fn seal(&self, plain: &[u8], sealed: &mut [u8]) {

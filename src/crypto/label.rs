@@ -84,6 +84,8 @@ labels! {
     QUIZ_ANSWER = "quiz answer";
     /// The keys of a call's sound and pictures (10.5).
     CALL_MEDIA = "call media";
+    /// The AEAD key of an attachment, and its head (15.2).
+    ATTACHMENT = "attachment";
 }
 
 labels! {

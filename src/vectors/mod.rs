@@ -4,6 +4,7 @@
 //! `UPDATE_VECTORS=1 cargo test --lib vectors` writes them. `model` is SPEC.md a second
 //! time: what the crate makes and what the model makes must be the same bytes.
 
+mod attachment;
 mod backups;
 mod content;
 mod conversation;
@@ -132,6 +133,11 @@ fn links() {
 #[test]
 fn backups() {
     check("backups.json", &backups::vectors());
+}
+
+#[test]
+fn attachment() {
+    check("attachment.json", &attachment::vectors());
 }
 
 #[test]

@@ -20,6 +20,31 @@ use crate::{bundle, envelope, group, records as target, roster};
 /// Names and inputs.
 pub(crate) type Seeds = Vec<(&'static str, Vec<u8>)>;
 
+pub(crate) fn attachments() -> Seeds {
+    use crate::attachment::{CHECK, CUT, FLIP, JUMP, MIX, MORE, READ, RESUME};
+    let number = |number: u16| number.to_le_bytes();
+    let steps = |length: u16, steps: &[&[u8]]| [&number(length)[..], &steps.concat()].concat();
+    // In steps of four bytes and of five.
+    let [small, large] = [25, 50_000];
+    let read = &[READ, 0xff, 0xff][..];
+    let jump = |place: u16| [&[JUMP][..], &number(place)].concat();
+    vec![
+        ("small", steps(small, &[read, read])),
+        ("large", steps(large, &[read, read, read, read, read])),
+        ("check", steps(large, &[&jump(30_000), read, &[CHECK, 0, 0], read])),
+        ("jumps", steps(large, &[&jump(39_000), read, &jump(0), read, read, read, read])),
+        ("resumed", steps(large, &[read, &[RESUME, 0, 0], read, &[RESUME, 0, 0], read])),
+        ("flip-head", steps(small, &[&[FLIP, 0, 0, 3], read])),
+        ("flip-chunk", steps(small, &[&[FLIP, 9, 0, 3], read])),
+        ("flip-last", steps(large, &[&[FLIP, 0, 0x9c, 3], read, read, read, read])),
+        ("cut", steps(small, &[&[CUT, 1, 0], read])),
+        ("more", steps(small, &[&[MORE, 1, 0, 0], read])),
+        ("of-another", steps(large, &[&[MIX, 1, 1], read, read])),
+        ("in-another-order", steps(large, &[&[MIX, 0, 0x81], &[MIX, 1, 0x80], read])),
+        ("nothing", steps(0, &[read, &[CHECK, 0, 0]])),
+    ]
+}
+
 pub(crate) fn bundles() -> Seeds {
     let mut owner = Side::new(bundle::OWNER, START + 1);
     let (full, without_one_time) = (owner.bundle(true), owner.bundle(false));

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
-from subrosa import backup, chain, content, directory, erasure, identity, labels, linking
+from subrosa import attachment, backup, chain, content, directory, erasure, identity, labels, linking
 from subrosa import numbering, payload, post_quantum, prekeys, roster, sender_key
 from subrosa import handshake as hs
 from subrosa import primitives as p
@@ -850,11 +850,48 @@ def check_rosters() -> str:
     return f"{len(vectors['steps'])} changes"
 
 
+def check_attachment_layouts() -> str:
+    vectors = load("attachment.json")["layouts"]
+    for v in vectors:
+        found = attachment.layout(v["length"])
+        wanted = attachment.Layout(v["padded_length"], v["chunks"], v["sealed_length"])
+        expect_equal(found, wanted, f"layout of {v['length']} bytes")
+    return f"{len(vectors)} layouts"
+
+
+def check_attachments() -> str:
+    vectors = load("attachment.json")
+    for v in vectors["attachments"]:
+        file = bytes((7 * i + i // 251) % 256 for i in range(v["length"]))
+        media_type = raw(v, "media_type").decode()
+        key, head = attachment.keys(raw(v, "secret"), v["length"], media_type)
+        expect_bytes(v, "key", key)
+        expect_bytes(v, "head", head)
+        sealed = attachment.seal(raw(v, "secret"), file, media_type)
+        expect_bytes(v, "digest", p.sha256(sealed))
+        for chunk in v["chunks"]:
+            chunks = attachment.layout(v["length"]).chunks
+            expect_bytes(chunk, "nonce", attachment.nonce(chunk["index"], chunks))
+            expect_bytes(chunk, "tag", attachment.chunk_of(sealed, chunk["index"])[-16:])
+        pointer = attachment.Pointer(raw(v, "secret"), raw(v, "digest"), v["length"], media_type)
+        expect_equal(attachment.open_sealed(pointer, sealed), file, v["name_text"])
+    refused = vectors["refused"]
+    for v in refused["pointers"]:
+        sealed = raw(refused, "sealed_again" if v["again"] else "sealed")
+        sealed = sealed[: len(sealed) - v["cut"]]
+        digest, media_type = raw(refused, "digest"), raw(v, "media_type").decode()
+        pointer = attachment.Pointer(raw(v, "secret"), digest, v["length"], media_type)
+        expect_refused(
+            lambda of=pointer, sealed=sealed: attachment.open_sealed(of, sealed), v["reason"]
+        )
+    return f"{len(vectors['attachments'])} attachments, {len(refused['pointers'])} refused"
+
+
 def vector_checks() -> list[Check]:
     """All checks of the vectors; every file in the folder is used by one."""
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
-        "padding", "safety_numbers", "content", "links", "backups", "rosters", "sender_keys",
+        "padding", "safety_numbers", "content", "links", "backups", "rosters", "sender_keys", "attachment",
     }
 
     def check_folder() -> str:
@@ -888,6 +925,8 @@ def vector_checks() -> list[Check]:
         ("vectors: backups", check_backups),
         ("vectors: sender keys", check_sender_keys),
         ("vectors: group", check_group),
+        ("vectors: layouts of attachments", check_attachment_layouts),
+        ("vectors: attachments", check_attachments),
     ]
 
 
