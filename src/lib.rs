@@ -107,11 +107,12 @@ struct Readme;
 pub use address::{Address, DeviceId, InvalidUserId, MAX_USER_ID_LEN, UserId};
 pub use content::Content;
 pub use group::{GroupId, Role};
+pub use identity::Emoji;
 pub use messenger::{
-    Action, Batch, Clock, Consent, Contact, Conversation, Error, ErrorKind, Event, EventId,
-    EventKind, FailReason, Group, GroupChange, GroupMember, IdentityPolicy, Incoming, Learned,
-    LinkCode, Linking, Message, Messenger, Opened, Options, Outgoing, OutgoingId, Received,
-    RecoveryKey, Refusal, Rejection, Setup, Status, Urgency,
+    Action, Batch, Clock, Consent, Contact, Conversation, EmojiEnd, Error, ErrorKind, Event,
+    EventId, EventKind, FailReason, Group, GroupChange, GroupMember, IdentityPolicy, Incoming,
+    Learned, LinkCode, Linking, Message, Messenger, Opened, Options, Outgoing, OutgoingId,
+    Received, RecoveryKey, Refusal, Rejection, Setup, Status, Urgency,
 };
 pub use timestamp::Timestamp;
 pub use wire::MessageId;

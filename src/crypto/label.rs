@@ -86,6 +86,12 @@ labels! {
     CALL_MEDIA = "call media";
     /// The AEAD key of an attachment, and its head (15.2).
     ATTACHMENT = "attachment";
+    /// The emoji that two people compare (16.2).
+    EMOJI = "emoji";
+    /// The key of what confirms them (16.2).
+    EMOJI_MAC = "emoji mac";
+    /// The hash by which a responder is bound to its key (16.2).
+    EMOJI_COMMITMENT = "emoji commitment";
 }
 
 labels! {

@@ -28,6 +28,7 @@
 pub(crate) mod backup;
 mod batch;
 mod clock;
+mod compare;
 mod contact;
 mod conversation;
 mod daily;
@@ -71,7 +72,7 @@ pub use contact::{Consent, Contact};
 pub use conversation::Conversation;
 pub use errand::{Action, Outgoing, Refusal, Urgency};
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventKind, FailReason, Message, Status};
+pub use event::{EmojiEnd, Event, EventKind, FailReason, Message, Status};
 pub use groups::{Group, GroupChange, GroupMember};
 pub use held::{MAX_HELD, MAX_HELD_BYTES};
 pub use ids::{EventId, OutgoingId};

@@ -11,6 +11,7 @@ mod conversation;
 mod derivations;
 mod device_lists;
 mod draws;
+mod emoji;
 mod erasure;
 mod handshakes;
 mod labels;
@@ -133,6 +134,11 @@ fn links() {
 #[test]
 fn backups() {
     check("backups.json", &backups::vectors());
+}
+
+#[test]
+fn emoji() {
+    check("emoji.json", &emoji::vectors());
 }
 
 #[test]

@@ -460,3 +460,43 @@ pub(super) fn attachment_chunks(key: &[u8; 32], file: &[u8]) -> Vec<Vec<u8>> {
     let numbered = padded.chunks(65_536).zip(0..);
     numbered.map(|(chunk, i)| seal(key, &attachment_nonce(i, chunks), &[], chunk)).collect()
 }
+
+// --- 16: emoji ---
+
+/// A user id and an account key, as they are bound.
+pub(super) fn emoji_party(user: &[u8], account_key: &[u8; 32]) -> Vec<u8> {
+    cat(&[&lp(user), account_key])
+}
+
+pub(super) fn emoji_commitment(
+    transaction: &[u8; 16],
+    [initiator, responder]: [&[u8]; 2],
+    key: &[u8; 32],
+) -> [u8; 32] {
+    sha256(&[b"subrosa/1 emoji commitment\0", transaction, initiator, responder, key])
+}
+
+/// Six bytes of which emoji are made, and the key of confirmations.
+pub(super) fn emoji_keys(
+    transaction: &[u8; 16],
+    [initiator, responder]: [&[u8]; 2],
+    [key_i, key_r]: [&[u8; 32]; 2],
+    secret: &[u8; 32],
+) -> ([u8; 6], [u8; 32]) {
+    let context = cat(&[transaction, initiator, key_i, responder, key_r]);
+    (
+        hkdf(&[0; 32], secret, &[b"subrosa/1 emoji", &context]),
+        hkdf(&[0; 32], secret, &[b"subrosa/1 emoji mac", &context]),
+    )
+}
+
+/// The numbers of seven emoji: groups of six bits, from the first.
+pub(super) fn emoji_numbers(bytes: &[u8; 6]) -> [u8; 7] {
+    let bits: Vec<u8> =
+        bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    std::array::from_fn(|i| bits[6 * i..6 * i + 6].iter().fold(0, |sum, bit| sum << 1 | bit))
+}
+
+pub(super) fn emoji_confirmation(mac_key: &[u8; 32], role: u8, party: &[u8]) -> [u8; 32] {
+    hmac(mac_key, &[&[role, 1], party])
+}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
-from subrosa import attachment, backup, chain, content, directory, erasure, identity, labels, linking
+from subrosa import attachment, backup, chain, content, directory, emoji, erasure, identity
+from subrosa import labels, linking
 from subrosa import numbering, payload, post_quantum, prekeys, roster, sender_key
 from subrosa import handshake as hs
 from subrosa import primitives as p
@@ -887,11 +888,62 @@ def check_attachments() -> str:
     return f"{len(vectors['attachments'])} attachments, {len(refused['pointers'])} refused"
 
 
+def check_emoji() -> str:
+    vectors = load("emoji.json")
+    table = {v["number"]: v["symbol_text"] for v in vectors["table"]}
+    expect_equal(sorted(table), list(range(64)), "numbers in the table")
+    for v in vectors["comparisons"]:
+        sides = []
+        for side in ("initiator", "responder"):
+            keys = device_of(v[side])
+            pair = p.x25519_pair(raw(v, f"{side}_key_private"))
+            expect_bytes(v, f"{side}_key", pair.public)
+            sides.append(emoji.Side(keys.address.user, keys.account.public, pair.public))
+        transaction = raw(v, "transaction_id")
+        expect_bytes(v, "commitment", emoji.commitment(transaction, *sides))
+        for own, other in (("initiator", "responder"), ("responder", "initiator")):
+            pair = p.x25519_pair(raw(v, f"{own}_key_private"))
+            secret = p.dh(pair.private, raw(v, f"{other}_key"))
+            shared = emoji.shared(transaction, *sides, secret)
+            expect_bytes(v, "emoji_bytes", shared.emoji_bytes)
+            expect_bytes(v, "mac_key", shared.mac_key)
+            expect_equal(emoji.numbers(shared.emoji_bytes), v["numbers"], "numbers")
+        shown = " ".join(table[number] for number in v["numbers"])
+        expect_equal(shown, v["shown_text"], "shown_text")
+        for role, (name, side) in enumerate(zip(("initiator", "responder"), sides), 1):
+            found = emoji.confirmation(raw(v, "mac_key"), role, side)
+            expect_bytes(v, f"{name}_confirmation", found)
+        check_emoji_contents(v)
+    return f"{len(vectors['comparisons'])} comparisons"
+
+
+def check_emoji_contents(v: Vector) -> None:
+    one, other = v["initiator"]["device_id"], v["responder"]["device_id"]
+    steps = {
+        "start": (0, {"start": pbc.VerificationStart()}),
+        "commitment": (one, {"commitment": raw(v, "commitment")}),
+        "key": (other, {"key": raw(v, "initiator_key")}),
+        "reveal": (one, {"reveal": raw(v, "responder_key")}),
+        "initiator_confirmation": (other, {"confirmation": raw(v, "initiator_confirmation")}),
+        "responder_confirmation": (one, {"confirmation": raw(v, "responder_confirmation")}),
+        "cancelled": (0, {"end": pbc.VERIFICATION_END_CANCELLED}),
+        "mismatch": (other, {"end": pbc.VERIFICATION_END_MISMATCH}),
+    }
+    expect_equal(sorted(v["contents"]), sorted(steps), "steps")
+    for name, (device, step) in steps.items():
+        said = pbc.Verification(
+            transaction_id=raw(v, "transaction_id"), device_id=device, **step
+        )
+        content_of = pbc.Content(sent_at=v["sent_at"], verification=said)
+        expect_bytes(v["contents"], name, content_of.SerializeToString())
+
+
 def vector_checks() -> list[Check]:
     """All checks of the vectors; every file in the folder is used by one."""
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
-        "padding", "safety_numbers", "content", "links", "backups", "rosters", "sender_keys", "attachment",
+        "padding", "safety_numbers", "content", "links", "backups", "rosters", "sender_keys",
+        "attachment", "emoji",
     }
 
     def check_folder() -> str:
@@ -927,6 +979,7 @@ def vector_checks() -> list[Check]:
         ("vectors: group", check_group),
         ("vectors: layouts of attachments", check_attachment_layouts),
         ("vectors: attachments", check_attachments),
+        ("vectors: emoji", check_emoji),
     ]
 
 
