@@ -52,7 +52,7 @@
 //! # Where to start
 //!
 //! An app: [`Messenger`], [`Options`], [`Action`], [`EventKind`], [`Content`], and a
-//! [`store`]. Whoever runs the server: [`directory`].
+//! [`store`]; for files, [`attachment`]. Whoever runs the server: [`directory`].
 //!
 //! A protocol engineer, who composes the parts: [`session`] has whole messages between two
 //! devices, over [`handshake`], [`identity`] and [`wire`]; [`group`] has the rosters and
@@ -112,7 +112,7 @@ pub use messenger::{
     Action, Batch, Clock, Consent, Contact, Conversation, EmojiEnd, Error, ErrorKind, Event,
     EventId, EventKind, FailReason, Group, GroupChange, GroupMember, IdentityPolicy, Incoming,
     Learned, LinkCode, Linking, Message, Messenger, Opened, Options, Outgoing, OutgoingId,
-    Received, RecoveryKey, Refusal, Rejection, Setup, Status, Urgency,
+    Received, RecoveryKey, Refusal, Rejection, Scan, Setup, Status, Urgency,
 };
 pub use timestamp::Timestamp;
 pub use wire::MessageId;

@@ -41,6 +41,8 @@ mod sealing;
 mod seeds;
 #[path = "protocol/side.rs"]
 mod side;
+#[path = "fuzz_targets/verification.rs"]
+mod verification;
 
 use seeds::Seeds;
 
@@ -136,4 +138,9 @@ fn rosters() {
 #[test]
 fn stored_records() {
     replay("records", records::run, seeds::records);
+}
+
+#[test]
+fn verifications() {
+    replay("verification", verification::run, seeds::verifications);
 }

@@ -111,6 +111,7 @@ impl Opener {
         let keys = Keys::derive(pointer.key(), pointer.length(), pointer.media_type())?;
         let layout = Layout::of(pointer.length())
             .ok_or(AttachmentError::TooLong { what: "an attachment", limit: MAX_LEN })?;
+        // No chunk is longer than the first. It never shrinks: all of it is wiped.
         let buffer = SecretBytes::new(vec![0; layout.chunk_len(0) + TAG_LEN]);
         Ok(Self {
             keys,
@@ -161,13 +162,7 @@ impl Opener {
     /// The next chunk, to be filled and opened; `None` behind the last one. One that is
     /// dropped, or does not open, comes again.
     pub fn next_chunk(&mut self) -> Option<SealedChunk<'_>> {
-        if self.next >= self.layout.chunks() {
-            return None;
-        }
-        let length = self.layout.chunk_len(self.next) + TAG_LEN;
-        // Within what the first chunk took.
-        self.buffer.resize(length, 0);
-        Some(SealedChunk { opener: self })
+        (self.next < self.layout.chunks()).then_some(SealedChunk { opener: self })
     }
 
     /// Whether all sealed bytes have been seen in order, and are those that the sender
@@ -234,7 +229,8 @@ pub struct SealedChunk<'a> {
 impl<'a> SealedChunk<'a> {
     /// Where the next sealed bytes go: fill all of it.
     pub fn sealed(&mut self) -> &mut [u8] {
-        &mut self.opener.buffer
+        let Opener { layout, next, buffer, .. } = &mut *self.opener;
+        buffer.get_mut(..layout.chunk_len(*next) + TAG_LEN).unwrap_or_default()
     }
 
     /// The plaintext; empty where the chunk is nothing but padding.
@@ -246,14 +242,14 @@ impl<'a> SealedChunk<'a> {
     pub fn open(self) -> Result<&'a [u8], AttachmentError> {
         let opener = self.opener;
         let index = opener.next;
+        let padded = opener.layout.chunk_len(index);
+        let chunk = opener.buffer.get_mut(..padded + TAG_LEN).unwrap_or_default();
         let hash = (index == opener.hashed).then(|| {
             let mut hash = opener.hash.clone();
-            hash.update(&opener.buffer);
+            hash.update(chunk);
             hash
         });
-        let padded = opener.layout.chunk_len(index);
-        let parts = opener.buffer.split_at_mut_checked(padded);
-        let (text, tag) = parts.ok_or(AttachmentError::NotThis)?;
+        let (text, tag) = chunk.split_at_mut_checked(padded).ok_or(AttachmentError::NotThis)?;
         let tag = tag.first_chunk::<TAG_LEN>().ok_or(AttachmentError::NotThis)?;
         open_large(&opener.keys.chunks, &opener.layout.nonce(index), text, tag)
             .map_err(|_| AttachmentError::NotThis)?;

@@ -69,7 +69,7 @@ impl Sealer {
             AttachmentError::TooLong { what: "an attachment", limit: MAX_LEN };
         let keys = Keys::derive(&secret, length, media_type)?;
         let layout = Layout::of(length).ok_or(TOO_LONG)?;
-        // Never longer than for the first chunk, so it never moves.
+        // No chunk is longer than the first. It never shrinks: all of it is wiped.
         let mut buffer = vec![0; HEAD_LEN + layout.chunk_len(0) + TAG_LEN];
         if let Some((head, _)) = buffer.split_at_mut_checked(HEAD_LEN) {
             head.copy_from_slice(keys.head.expose());
@@ -132,15 +132,15 @@ impl<'a> PlainChunk<'a> {
         let index = *next;
         *next += 1;
         let (plain, padded) = (layout.plain_len(index), layout.chunk_len(index));
-        buffer.truncate(HEAD_LEN + padded + TAG_LEN);
-        let chunk = buffer.get_mut(HEAD_LEN..).unwrap_or_default();
+        let end = HEAD_LEN + padded + TAG_LEN;
+        let chunk = buffer.get_mut(HEAD_LEN..end).unwrap_or_default();
         if let Some((text, tag_room)) = chunk.split_at_mut_checked(padded) {
             text.get_mut(plain..).unwrap_or_default().fill(0);
             tag_room.copy_from_slice(&seal_large(&keys.chunks, &layout.nonce(index), text));
         }
         // The head goes with the first.
         let begin = if index == 0 { 0 } else { HEAD_LEN };
-        let sealed = buffer.get(begin..).unwrap_or_default();
+        let sealed = buffer.get(begin..end).unwrap_or_default();
         hash.update(sealed);
         sealed
     }

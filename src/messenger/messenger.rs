@@ -12,7 +12,7 @@ use super::view::View;
 use super::work::{Cache, Work, commit};
 use super::{
     Contact, Conversation, Error, EventId, Group, GroupChange, Learned, LinkCode, Opened, Options,
-    OutgoingId, RecoveryKey,
+    OutgoingId, RecoveryKey, Scan,
 };
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::Content;
@@ -422,6 +422,16 @@ impl Messenger {
     /// [`Error::IdentityMoved`]: it is another one now; compare again.
     pub fn mark_verified(&mut self, user: &UserId, compared: &SafetyNumber) -> Result<(), Error> {
         self.commit(|work| work.mark_verified(user, compared))
+    }
+
+    /// Compares by camera: what was read of another person's screen, which shows
+    /// [`SafetyNumber::qr`]. Where it fits, it is as if the user had compared the number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] while their key is not known: send something first.
+    pub fn scan(&mut self, qr: &[u8]) -> Result<Scan, Error> {
+        self.commit(|work| work.scan(qr))
     }
 
     /// Asks the other side to compare emoji; both get

@@ -208,6 +208,12 @@ pub(super) fn safety_hash(user: &[u8], account_key: &[u8; 32]) -> [u8; 32] {
     sha256(&[b"subrosa/1 safety number\0", &lp(user), account_key])
 }
 
+/// The QR code that the first shows to the second.
+pub(super) fn safety_code(parties: [(&[u8], [u8; 32]); 2]) -> Vec<u8> {
+    let parties = parties.map(|(user, account_key)| cat(&[&lp(user), &account_key]));
+    cat(&[b"subrosa/1 safety code\0", &parties[0], &parties[1]])
+}
+
 pub(super) fn safety_digits(f: &[u8; 32]) -> String {
     let groups = f[..30].chunks(5).map(|group| {
         let number = u64::from_be_bytes(array(&cat(&[&[0; 3], group])));

@@ -415,6 +415,46 @@ fn step(kind: u8, who: u8, arguments: &[u8]) -> Vec<u8> {
     [&[kind << 1 | who][..], arguments].concat()
 }
 
+pub(crate) fn verifications() -> Seeds {
+    use crate::verification::{
+        CANCEL, CARRY, CONFIRM, DELIVER, LOSE, REPEAT, RESTART, SAY, SCAN, START, WAIT,
+    };
+    let pass = |from: u8| {
+        let deliver = step(DELIVER, 1 - from, &[0]).repeat(4);
+        [step(CARRY, from, &[]), deliver].concat()
+    };
+    let start = step(START, 0, &[]);
+    let shown = [start.clone(), pass(0), pass(1), pass(0), pass(1)].concat();
+    let confirmed = [step(CONFIRM, 0, &[]), step(CONFIRM, 1, &[]), pass(0), pass(1)].concat();
+    let both = [start.clone(), step(START, 1, &[]), pass(0), pass(1), pass(0), pass(1)].concat();
+    let said = |fields: &[u8]| step(SAY, 1, &part(&[&field(1, &[7; 16])[..], fields].concat()));
+    let forged = [field(3, &[]), field(4, &[1; 32]), field(5, &[9; 32]), field(7, &[2; 32])];
+    let forged = forged.map(|step| [said(&step), pass(1)].concat()).concat();
+    let code = [&b"subrosa/1 safety code\0"[..], &[0, 3], b"bob", &[1; 32]].concat();
+    let code = [&code[..], &[0, 5], b"alice", &[2; 32]].concat();
+    let disordered = [
+        start.clone(),
+        pass(0),
+        step(CARRY, 1, &[]),
+        step(REPEAT, 0, &[1]),
+        step(DELIVER, 0, &[1]),
+        step(DELIVER, 0, &[0]),
+        step(RESTART, 0, &[]),
+        pass(0),
+        pass(1),
+    ];
+    vec![
+        ("compared", [shown.clone(), confirmed.clone()].concat()),
+        ("both-ask", [both, confirmed.clone()].concat()),
+        ("cancelled", [shown.clone(), step(CANCEL, 1, &[]), pass(1), confirmed.clone()].concat()),
+        ("late", [shown.clone(), step(WAIT, 0, &[61]), confirmed.clone()].concat()),
+        ("disordered", [disordered.concat(), confirmed].concat()),
+        ("lost", [start, step(CARRY, 0, &[]), step(LOSE, 1, &[0]), shown.clone()].concat()),
+        ("forged", [shown, forged].concat()),
+        ("scanned", [step(SCAN, 0, &part(&code)), step(SCAN, 1, &part(&code))].concat()),
+    ]
+}
+
 pub(crate) fn messengers() -> Seeds {
     use crate::messenger::{
         CARRY, DAMAGE, DECIDE, DELIVER, INVENT, LEARN, LOSE, REPEAT, RESTART, SAY, WAIT,

@@ -517,6 +517,7 @@ def check_safety_numbers() -> str:
         expect_equal(identity.safety_half(*other), v["other_digits_text"], "other_digits_text")
         for number in (identity.safety_number(one, other), identity.safety_number(other, one)):
             expect_equal(number, v["safety_number_text"], "safety number")
+        expect_bytes(v, "qr", identity.safety_code(one, other))
         groups = " ".join(number[i : i + 5] for i in range(0, 60, 5))
         expect_equal(groups.split(), v["shown_text"].split(), "groups of five")
     return f"{len(vectors)} pairs"
