@@ -52,7 +52,7 @@
 //! # Where to start
 //!
 //! An app: [`Messenger`], [`Options`], [`Action`], [`EventKind`], [`Content`], and a
-//! [`store`]. Whoever runs the server: [`directory`].
+//! [`store`]; for files, [`attachment`]. Whoever runs the server: [`directory`].
 //!
 //! A protocol engineer, who composes the parts: [`session`] has whole messages between two
 //! devices, over [`handshake`], [`identity`] and [`wire`]; [`group`] has the rosters and
@@ -82,6 +82,7 @@
 )]
 
 mod address;
+pub mod attachment;
 pub mod content;
 mod crypto;
 pub mod directory;
@@ -106,11 +107,12 @@ struct Readme;
 pub use address::{Address, DeviceId, InvalidUserId, MAX_USER_ID_LEN, UserId};
 pub use content::Content;
 pub use group::{GroupId, Role};
+pub use identity::Emoji;
 pub use messenger::{
-    Action, Batch, Clock, Consent, Contact, Conversation, Error, ErrorKind, Event, EventId,
-    EventKind, FailReason, Group, GroupChange, GroupMember, IdentityPolicy, Incoming, Learned,
-    LinkCode, Linking, Message, Messenger, Opened, Options, Outgoing, OutgoingId, Received,
-    RecoveryKey, Refusal, Rejection, Setup, Status, Urgency,
+    Action, Batch, Clock, Consent, Contact, Conversation, EmojiEnd, Error, ErrorKind, Event,
+    EventId, EventKind, FailReason, Group, GroupChange, GroupMember, IdentityPolicy, Incoming,
+    Learned, LinkCode, Linking, Message, Messenger, Opened, Options, Outgoing, OutgoingId,
+    Received, RecoveryKey, Refusal, Rejection, Scan, Setup, Status, Urgency,
 };
 pub use timestamp::Timestamp;
 pub use wire::MessageId;

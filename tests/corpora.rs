@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::{env, fs};
 
+#[path = "fuzz_targets/attachment.rs"]
+mod attachment;
 #[path = "fuzz_targets/backup.rs"]
 mod backup;
 #[path = "fuzz_targets/bundle.rs"]
@@ -39,6 +41,8 @@ mod sealing;
 mod seeds;
 #[path = "protocol/side.rs"]
 mod side;
+#[path = "fuzz_targets/verification.rs"]
+mod verification;
 
 use seeds::Seeds;
 
@@ -64,6 +68,11 @@ fn replay(target: &str, run: fn(&[u8]), seeds: fn() -> Seeds) {
         count += 1;
     }
     assert!(count > 0, "{} is empty", corpus.display());
+}
+
+#[test]
+fn attachments() {
+    replay("attachment", attachment::run, seeds::attachments);
 }
 
 #[test]
@@ -129,4 +138,9 @@ fn rosters() {
 #[test]
 fn stored_records() {
     replay("records", records::run, seeds::records);
+}
+
+#[test]
+fn verifications() {
+    replay("verification", verification::run, seeds::verifications);
 }

@@ -10,10 +10,11 @@ const STORED: &str = ".subrosa.stored.v1";
 
 /// Those of the messenger cannot be printed; those with keys or content wipe themselves.
 const MESSENGER: &str = ".subrosa.stored.messenger.v1";
-const SECRET: [&str; 13] = [
+const SECRET: [&str; 14] = [
     "Arrival",
     "Backup",
     "Delivery",
+    "EmojiComparison",
     "Errand",
     "Event",
     "HeldEnvelope",

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "address",
     "timestamp",
     "crypto",
@@ -17,6 +17,7 @@ const LAYERS: [&str; 15] = [
     "session",
     "group",
     "content",
+    "attachment",
     "directory",
     "messenger",
     "testing",
@@ -36,7 +37,7 @@ const PLACES: [(&str, &[&str]); 14] = [
     ("sha2", &["crypto"]),
     ("x25519_dalek", &["crypto"]),
     ("prost", &["wire"]),
-    ("rand", &["store", "messenger"]),
+    ("rand", &["store", "attachment", "messenger"]),
     ("reed_solomon_erasure", &["ratchet"]),
     ("rusqlite", &["store"]),
 ];

@@ -37,6 +37,8 @@ fn every_promise_names_tests_that_exist() {
         section("# 13.8 Invariants", 11),
         section("# 13.10 What members tell each other", 3),
         section("# 14.7 Security", 14),
+        section("# 15.4 Security", 5),
+        section("# 16.4 Security", 4),
     ];
     for promise in sections.into_iter().flatten() {
         let attacks = promise.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2);

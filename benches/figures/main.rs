@@ -51,8 +51,11 @@
 //! | `roster_16384_changes` | `Roster::drop_void`: the state of 16,384 changes of 64 members, each without those of the others, from these changes alone | |
 //! | `bytes_group_overhead` | an envelope of a group beside its padded payload, at most | |
 //! | `bytes_distribution` | what hands a chain over, at most | |
+//! | `attachment_encrypt`, `attachment_decrypt` | `attachment::seal` and `open` of 64 MiB, read from memory and written nowhere | primitives over the same bytes |
+//! | `memory_attachment` | memory that both take together, at most | |
 //! | `pq_epoch_alternating`, `pq_epoch_alternating_loss20` | messages of both sides a post-quantum epoch, over 1,000 epochs | |
 
+mod attachments;
 mod bare_sqlite;
 mod clock;
 mod contents;
@@ -108,7 +111,11 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
+<<<<<<< HEAD
 const MEASURES: [(&[&str], Measure); 26] = [
+=======
+const MEASURES: [(&[&str], Measure); 27] = [
+>>>>>>> 72bbf2c6fe9549bb3bec073658b199d2eb3cb720
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
@@ -141,6 +148,8 @@ const MEASURES: [(&[&str], Measure); 26] = [
     (&["group_change_1000"], rosters::change),
     (&["group_change_1000_vs_mls"], rosters::change_against_mls),
     (&["roster_16384_changes"], rosters::state),
+    (&["attachment_encrypt", "attachment_decrypt"], attachments::whole),
+    (&["memory_attachment"], attachments::memory),
     (&["pq_epoch_alternating"], epochs::alternating),
     (&["pq_epoch_alternating_loss20"], epochs::with_losses),
 ];
@@ -155,6 +164,7 @@ fn main() {
             many_peers::MEMORY => {
                 return many_peers::say_memory(Path::new(&arguments.next().unwrap_or_default()));
             }
+            attachments::MEMORY => return attachments::say_memory(),
             "--quick" => run.quick = true,
             "--json" => json = true,
             "--floors" => floors = true,

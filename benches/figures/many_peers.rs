@@ -192,19 +192,20 @@ fn until_read(run: &Run, path: &Path, writers: &mut [Writer]) -> Figure {
 /// Says how many bytes more a process has when it has opened this store, with all tags in
 /// memory.
 pub(crate) fn say_memory(path: &Path) {
-    let before = resident();
+    let before = memory_of_process("VmRSS:");
     let mut messenger = open(SqliteStore::open(path).expect("a store"));
     // An envelope of nobody's: before it is called unknown, all tags are looked at.
     let stranger = Conversation::new(9).send(0, b"hello");
     black_box(messenger.receive(&stranger).expect("a working store"));
-    println!("{}", resident().saturating_sub(before));
+    println!("{}", memory_of_process("VmRSS:").saturating_sub(before));
     drop(messenger);
 }
 
-/// The bytes of memory that this process has; 0 where the system does not say.
-fn resident() -> usize {
+/// The bytes of memory that this process has, as this line of its status says; 0 where the
+/// system does not say.
+pub(crate) fn memory_of_process(line: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|said| said.strip_prefix(line));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
     kilobytes.unwrap_or(0) * 1024
 }

@@ -10,18 +10,23 @@ use std::time::Duration;
 
 use chacha20::XChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
+use chacha20poly1305::aead::AeadInOut;
+use chacha20poly1305::{ChaCha20Poly1305, Tag};
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey, verify_batch};
 use hmac::{Hmac, KeyInit, Mac};
 use libcrux_ml_kem::mlkem768::{self, MlKem768PublicKey};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::clock::timed;
 
 /// How many signatures are verified together.
 pub(crate) const TOGETHER: usize = 256;
+
+/// How much of large data is sealed at a time.
+const AT_A_TIME: usize = 64 * 1024;
 
 /// One call of an outside crate.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +41,11 @@ pub(crate) enum Primitive {
     Seal(usize),
     /// The same, opened.
     Open(usize),
+    /// ChaCha20-Poly1305 in place, by the crate for large data, and SHA-256 of that many bytes
+    /// in memory, 64 KiB at a time.
+    SealLarge(usize),
+    /// The same, opened.
+    OpenLarge(usize),
     /// That many random bytes.
     Random(usize),
     /// The public half of an X25519 key.
@@ -68,6 +78,8 @@ impl fmt::Display for Primitive {
             Self::Mask => f.write_str("XChaCha20 mask"),
             Self::Seal(length) => write!(f, "AEAD seal of {length} B"),
             Self::Open(length) => write!(f, "AEAD open of {length} B"),
+            Self::SealLarge(length) => write!(f, "AEAD seal and SHA-256 of {length} B"),
+            Self::OpenLarge(length) => write!(f, "AEAD open and SHA-256 of {length} B"),
             Self::Random(length) => write!(f, "{length} random bytes"),
             Self::X25519Key => f.write_str("X25519 key"),
             Self::X25519 => f.write_str("X25519"),
@@ -140,6 +152,21 @@ impl Inputs {
                     black_box(opened.expect("just sealed"));
                 })
             }
+            Primitive::SealLarge(length) => {
+                let mut bytes = vec![1; length];
+                timed(calls, || drop(black_box(self.seal_large(black_box(&mut bytes)))))
+            }
+            Primitive::OpenLarge(length) => {
+                let mut bytes = vec![1; length];
+                let tags = self.seal_large(&mut bytes);
+                let sealed = bytes.clone();
+                // What is opened has to be sealed again, which does not count.
+                let open = |_| {
+                    bytes.copy_from_slice(&sealed);
+                    timed(1, || self.open_large(black_box(&mut bytes), &tags))
+                };
+                (0..calls).map(open).sum()
+            }
             Primitive::Random(length) => {
                 let mut bytes = vec![0; length];
                 timed(calls, || self.rng.fill_bytes(black_box(&mut bytes)))
@@ -210,6 +237,29 @@ impl Inputs {
             mac.update(black_box(data));
             black_box(mac.finalize());
         })
+    }
+
+    fn seal_large(&self, bytes: &mut [u8]) -> Vec<Tag> {
+        let (cipher, mut hash) = (ChaCha20Poly1305::new(&self.key.into()), Sha256::new());
+        let seal = |chunk: &mut [u8]| {
+            let nonce = [3; 12].into();
+            let sealed = cipher.encrypt_inout_detached(&nonce, &[], (&mut *chunk).into());
+            hash.update(chunk);
+            sealed.expect("short enough")
+        };
+        let tags = bytes.chunks_mut(AT_A_TIME).map(seal).collect();
+        black_box(hash.finalize());
+        tags
+    }
+
+    fn open_large(&self, bytes: &mut [u8], tags: &[Tag]) {
+        let (cipher, mut hash) = (ChaCha20Poly1305::new(&self.key.into()), Sha256::new());
+        for (chunk, tag) in bytes.chunks_mut(AT_A_TIME).zip(tags) {
+            hash.update(&*chunk);
+            let opened = cipher.decrypt_inout_detached(&[3; 12].into(), &[], chunk.into(), tag);
+            opened.expect("just sealed");
+        }
+        black_box(hash.finalize());
     }
 
     fn seal(&self, plain: &[u8], sealed: &mut [u8]) {

@@ -1,6 +1,6 @@
 //! What a payload's body carries behind the message id, with its time.
 
-use super::{Content, GroupNote, Kind, Receipt, Sync, Typing};
+use super::{Content, GroupNote, Kind, Receipt, Sync, Typing, Verification};
 use crate::crypto::SecretBytes;
 use crate::timestamp::Timestamp;
 use crate::wire::content as raw;
@@ -25,7 +25,9 @@ pub(crate) enum Said {
     Sync(Sync),
     /// What a member says of a group.
     Group(GroupNote),
-    /// A sync or a note that breaks a rule.
+    /// Towards emoji that two people compare.
+    Verification(Verification),
+    /// One of the last three that breaks a rule.
     Nothing,
 }
 
@@ -40,6 +42,7 @@ impl Frame {
             Said::Typing(typing) => Record::Typing(typing.to_raw()),
             Said::Sync(sync) => Record::Sync(sync.to_raw()),
             Said::Group(note) => Record::Group(note.to_raw()),
+            Said::Verification(verification) => Record::Verification(verification.to_raw()),
             Said::Nothing => return SecretBytes::default(),
         };
         let mut content = raw::Content {
@@ -69,6 +72,9 @@ impl Frame {
             }
             raw::Kind::Record(Record::Group(note)) => {
                 GroupNote::from_raw(std::mem::take(note)).map_or(Said::Nothing, Said::Group)
+            }
+            raw::Kind::Record(Record::Verification(verification)) => {
+                Verification::from_raw(verification).map_or(Said::Nothing, Said::Verification)
             }
             _ => {
                 let content = Content::from_raw(&fields, bytes);

@@ -189,7 +189,9 @@ impl Kind {
             Record::Typing(raw) => Self::Typing(Typing::from_raw(raw)?),
             Record::Request(raw) => Self::Request(Request::from_raw(raw)?),
             // These are not for people.
-            Record::Sync(_) | Record::Group(_) => return Err(Refusal::Unknown),
+            Record::Sync(_) | Record::Group(_) | Record::Verification(_) => {
+                return Err(Refusal::Unknown);
+            }
         })
     }
 

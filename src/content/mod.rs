@@ -73,6 +73,7 @@ mod style;
 mod sync;
 mod text;
 mod typing;
+mod verification;
 
 pub use attachment::{Attachment, Form, MAX_THUMBNAIL_LEN, MAX_WAVEFORM_LEN};
 pub use attachments::{Attachments, MAX_ATTACHMENTS};
@@ -99,6 +100,7 @@ pub use style::{Style, Styled};
 pub(crate) use sync::{Contact, LinkPackage, Sync};
 pub use text::{MAX_MENTIONS, MAX_PREVIEWS, MAX_STYLES, Text};
 pub use typing::Typing;
+pub(crate) use verification::{Verification, VerificationSays};
 
 /// Why a content cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

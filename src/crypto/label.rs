@@ -84,6 +84,14 @@ labels! {
     QUIZ_ANSWER = "quiz answer";
     /// The keys of a call's sound and pictures (10.5).
     CALL_MEDIA = "call media";
+    /// The AEAD key of an attachment, and its head (15.2).
+    ATTACHMENT = "attachment";
+    /// The emoji that two people compare (16.2).
+    EMOJI = "emoji";
+    /// The key of what confirms them (16.2).
+    EMOJI_MAC = "emoji mac";
+    /// The hash by which a responder is bound to its key (16.2).
+    EMOJI_COMMITMENT = "emoji commitment";
 }
 
 labels! {

@@ -12,8 +12,10 @@
 //! | `mlkem` | ML-KEM-768 (FIPS 203) | `libcrux-ml-kem`, formally verified |
 //! | `kdf` | SHA-256, HMAC, HKDF (RFC 2104, RFC 5869) | `sha2`, `hmac` |
 //! | `aead` | ChaCha20-Poly1305 (RFC 8439) | `libcrux-chacha20poly1305`, formally verified |
+//! | `large` | the same, for large data | `chacha20poly1305` |
 //! | `mask` | XChaCha20 (draft-irtf-cfrg-xchacha) | `chacha20` |
 //! | `at_rest` | XChaCha20-Poly1305 (the same draft) | `chacha20poly1305` |
+//! | `running_hash` | SHA-256 piece by piece | `sha2` |
 //! | `passphrase` | Argon2id (RFC 9106) | `argon2` |
 
 mod aead;
@@ -21,10 +23,12 @@ mod at_rest;
 mod ed25519;
 mod kdf;
 mod label;
+mod large;
 mod mask;
 mod mlkem;
 #[cfg(feature = "passphrase")]
 mod passphrase;
+mod running_hash;
 mod secret;
 #[cfg(test)]
 mod wycheproof;
@@ -37,10 +41,12 @@ pub(crate) use kdf::{
     ChainStep, HmacKey, chain_step, expand, hkdf, hmac_parts, hmac_tag, sha256, with_expanded,
 };
 pub(crate) use label::Label;
+pub(crate) use large::{LARGE_TAG_LEN, open_large, seal_large};
 pub(crate) use mask::mask;
 pub(crate) use mlkem::{CIPHERTEXT_LEN, Encapsulated, KemCiphertext, KemPublicKey, KemSecretKey};
 #[cfg(feature = "passphrase")]
 pub(crate) use passphrase::stretch;
+pub(crate) use running_hash::RunningHash;
 pub(crate) use secret::{Secret, SecretBytes};
 pub(crate) use x25519::{DhPublicKey, DhSecretKey, NonContributory};
 

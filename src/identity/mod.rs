@@ -21,14 +21,20 @@
 //! ```
 
 mod account;
+mod comparison;
 mod device;
 mod device_list;
+mod emoji;
+mod safety_code;
 mod safety_number;
 mod view;
 
 pub use account::{Account, AccountKey};
+pub(crate) use comparison::{Comparison, EmojiStep, Heard, Party, TransactionId};
 pub use device::{Device, DeviceEntry};
 pub use device_list::{DeviceList, ListedDevice, MAX_DEVICES, Succession};
+pub use emoji::Emoji;
+pub(crate) use safety_code::SafetyCode;
 pub use safety_number::SafetyNumber;
 pub use view::View;
 

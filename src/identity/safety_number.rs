@@ -2,31 +2,43 @@
 
 use std::fmt;
 
-use super::DeviceList;
+use super::safety_code::SafetyParty;
+use super::{DeviceList, SafetyCode};
 use crate::address::length_prefixed;
 use crate::crypto::{Label, sha256};
 
 /// 60 digits over both user ids and account keys, the same on both sides.
 ///
-/// `Display` shows twelve groups of five digits.
+/// `Display` shows twelve groups of five digits. The [`qr`](Self::qr) code of either side says
+/// the same to the other's camera.
 ///
 /// # Security
 ///
 /// Equal numbers, compared over a channel that cannot be forged (a call, in
 /// person), mean that nobody sits in between. To find an account key that shows
 /// the same half as another takes about 2⁹⁹ tries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SafetyNumber {
     digits: String,
+    /// Of the first of the two.
+    code: SafetyCode,
 }
 
 impl SafetyNumber {
-    /// The safety number of two accounts, in either order.
+    /// The safety number of two accounts, in either order; the QR code is the one that the
+    /// first account shows.
     #[must_use]
     pub fn between(one: &DeviceList, other: &DeviceList) -> Self {
+        let code = SafetyCode { shown_by: SafetyParty::of(one), shown_to: SafetyParty::of(other) };
         let (one, other) = (half(one), half(other));
         let digits = if one <= other { one + &other } else { other + &one };
-        Self { digits }
+        Self { digits, code }
+    }
+
+    /// What the first account shows as a QR code, for the other one to scan.
+    #[must_use]
+    pub fn qr(&self) -> Vec<u8> {
+        self.code.encode()
     }
 
     /// The 60 digits without spaces.
@@ -35,6 +47,15 @@ impl SafetyNumber {
         &self.digits
     }
 }
+
+/// The numbers are the same: which of the two shows it does not count.
+impl PartialEq for SafetyNumber {
+    fn eq(&self, other: &Self) -> bool {
+        self.digits == other.digits
+    }
+}
+
+impl Eq for SafetyNumber {}
 
 impl fmt::Display for SafetyNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

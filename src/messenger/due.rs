@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::table::{DUE, TIMERS};
 use super::work::Work;
 use super::{Error, table};
+use crate::address::UserId;
 use crate::group::GroupId;
 use crate::timestamp::Timestamp;
 
@@ -44,6 +45,8 @@ pub(super) enum Job {
     GroupIntents,
     /// Our chain in a group, where nobody has said that it has come.
     GroupKeys,
+    /// A comparison by emoji that has taken too long.
+    Emoji,
 }
 
 impl Job {
@@ -60,6 +63,7 @@ impl Job {
             Self::GroupGaps => 9,
             Self::GroupIntents => 10,
             Self::GroupKeys => 11,
+            Self::Emoji => 12,
         }
     }
 
@@ -76,6 +80,7 @@ impl Job {
             9 => Self::GroupGaps,
             10 => Self::GroupIntents,
             11 => Self::GroupKeys,
+            12 => Self::Emoji,
             _ => return None,
         })
     }
@@ -164,6 +169,10 @@ impl Work<'_> {
             Job::GroupHeld => self.try_group_held(subject),
             Job::GroupGaps => self.look_after_gaps(subject),
             Job::GroupKeys => self.hand_over_again(subject),
+            Job::Emoji => match UserId::new(subject) {
+                Ok(user) => self.look_after_comparison(&user),
+                Err(_) => Ok(()),
+            },
             Job::GroupIntents => match subject.try_into() {
                 Ok(group) => self.add_intended(&GroupId::from_bytes(group)),
                 Err(_) => Ok(()),

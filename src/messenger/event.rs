@@ -5,7 +5,7 @@ use super::{Conversation, EventId};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Content, Kind, Reference, Typing};
 use crate::group::{ChangeId, GroupId};
-use crate::identity::AccountKey;
+use crate::identity::{AccountKey, Emoji};
 use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
 
@@ -145,9 +145,45 @@ pub enum EventKind {
         /// Whom.
         user: UserId,
     },
+    /// Show these to the user, who asks the other person whether they see the same: answer
+    /// with [`confirm_emoji`](super::Messenger::confirm_emoji) or
+    /// [`cancel_emoji`](super::Messenger::cancel_emoji). Newer ones of the same person take
+    /// the place of older ones.
+    CompareEmoji {
+        /// With whom.
+        user: UserId,
+        /// What both should see.
+        emoji: Emoji,
+    },
+    /// Both people have compared emoji: the account is verified.
+    Verified {
+        /// Whose.
+        user: UserId,
+    },
+    /// A comparison of emoji has ended, and nothing was verified.
+    EmojiEnded {
+        /// With whom.
+        user: UserId,
+        /// Why.
+        reason: EmojiEnd,
+    },
     /// A device was linked, and there never was a [`backup`](super::Messenger::backup):
     /// without one, losing this device is losing the account.
     NoBackup,
+}
+
+/// Why a comparison of emoji has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EmojiEnd {
+    /// They do not go on, or have seen other emoji.
+    Cancelled,
+    /// It has taken longer than ten minutes.
+    Expired,
+    /// What their device said does not fit together: somebody may sit in between.
+    Mismatch,
+    /// Their account key has changed meanwhile.
+    IdentityChanged,
 }
 
 /// What became of a message of ours.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::event::{Event, EventKind, FailReason, Message, Status};
+use super::event::{EmojiEnd, Event, EventKind, FailReason, Message, Status};
 use super::groups::{GroupHappening, decode_group, decode_invitation};
 use super::work::Work;
 use super::{Conversation, Error, EventId, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Frame, Said, Typing};
 use crate::group::GroupId;
-use crate::identity::AccountKey;
+use crate::identity::{AccountKey, Emoji};
 use crate::timestamp::Timestamp;
 use crate::wire::stored::messenger as record;
 use crate::wire::{MessageId, stored};
@@ -37,6 +37,9 @@ pub(super) enum Happening {
     NoBackup,
     Typing { user: UserId, typing: Typing, at: Timestamp },
     Group(GroupHappening),
+    CompareEmoji { user: UserId, emoji: Emoji },
+    Verified(UserId),
+    EmojiEnded { user: UserId, reason: EmojiEnd },
 }
 
 /// A message that has come, its content as it came.
@@ -93,6 +96,25 @@ impl StatusCode {
             Self::Expired => Status::Failed(user, FailReason::Expired),
         }
     }
+}
+
+const fn number_of_end(reason: EmojiEnd) -> u32 {
+    match reason {
+        EmojiEnd::Cancelled => 0,
+        EmojiEnd::Expired => 1,
+        EmojiEnd::Mismatch => 2,
+        EmojiEnd::IdentityChanged => 3,
+    }
+}
+
+const fn end_of_number(number: u32) -> Option<EmojiEnd> {
+    Some(match number {
+        0 => EmojiEnd::Cancelled,
+        1 => EmojiEnd::Expired,
+        2 => EmojiEnd::Mismatch,
+        3 => EmojiEnd::IdentityChanged,
+        _ => return None,
+    })
 }
 
 fn arrival_record(arrival: Arrival) -> record::Arrival {
@@ -152,6 +174,15 @@ impl Happening {
             Self::DeviceRestored(device) => Kind::DeviceRestored(record::DeviceRepeats {
                 user_id: device.user.as_bytes().to_vec(),
                 device_id: device.device.get(),
+            }),
+            Self::CompareEmoji { user, emoji } => Kind::CompareEmoji(record::EmojiShown {
+                user_id: user.as_bytes().to_vec(),
+                numbers: emoji.to_numbers().to_vec(),
+            }),
+            Self::Verified(user) => Kind::Verified(user.as_bytes().to_vec()),
+            Self::EmojiEnded { user, reason } => Kind::EmojiEnded(record::EmojiEnd {
+                user_id: user.as_bytes().to_vec(),
+                reason: number_of_end(reason),
             }),
             Self::Restored => Kind::Restored(true),
             Self::NoBackup => Kind::NoBackup(true),
@@ -234,6 +265,14 @@ fn decode(bytes: &[u8], now: Timestamp) -> Option<EventKind> {
         Kind::Invited(raw) => decode_invitation(raw)?,
         Kind::Group(raw) => decode_group(raw)?,
         Kind::NoBackup(_) => EventKind::NoBackup,
+        Kind::CompareEmoji(raw) => EventKind::CompareEmoji {
+            user: user(&raw.user_id)?,
+            emoji: Emoji::from_numbers(&raw.numbers)?,
+        },
+        Kind::Verified(raw) => EventKind::Verified { user: user(raw)? },
+        Kind::EmojiEnded(raw) => {
+            EventKind::EmojiEnded { user: user(&raw.user_id)?, reason: end_of_number(raw.reason)? }
+        }
         Kind::Typing(raw) => {
             if now.since(Timestamp::from_millis(raw.at)) > TYPING_LASTS {
                 return None;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::due::Job;
 use super::errand::{Errand, Refusal};
+use super::event::EmojiEnd;
 use super::happening::{Happening, StatusCode};
 use super::repair::Reason;
 use super::work::Work;
@@ -166,6 +167,7 @@ impl Work<'_> {
                 contact.moved = Some(Arc::new(list));
                 self.save_contact(user, contact);
                 self.readers_changed(user)?;
+                self.end_comparison(user, EmojiEnd::IdentityChanged)?;
                 if !told {
                     let user = user.clone();
                     self.tell(Happening::IdentityChanged { user, key, was_verified });

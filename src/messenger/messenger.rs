@@ -12,12 +12,12 @@ use super::view::View;
 use super::work::{Cache, Work, commit};
 use super::{
     Contact, Conversation, Error, EventId, Group, GroupChange, Learned, LinkCode, Opened, Options,
-    OutgoingId, RecoveryKey,
+    OutgoingId, RecoveryKey, Scan,
 };
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::Content;
 use crate::group::{ChangeId, GroupId};
-use crate::identity::{AccountKey, SafetyNumber};
+use crate::identity::{AccountKey, Emoji, SafetyNumber};
 use crate::store::Store;
 use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
@@ -422,6 +422,49 @@ impl Messenger {
     /// [`Error::IdentityMoved`]: it is another one now; compare again.
     pub fn mark_verified(&mut self, user: &UserId, compared: &SafetyNumber) -> Result<(), Error> {
         self.commit(|work| work.mark_verified(user, compared))
+    }
+
+    /// Compares by camera: what was read of another person's screen, which shows
+    /// [`SafetyNumber::qr`]. Where it fits, it is as if the user had compared the number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] while their key is not known: send something first.
+    pub fn scan(&mut self, qr: &[u8]) -> Result<Scan, Error> {
+        self.commit(|work| work.scan(qr))
+    }
+
+    /// Asks the other side to compare emoji; both get
+    /// [`CompareEmoji`](super::EventKind::CompareEmoji), if both are there within ten minutes.
+    /// One that goes on with this person ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] while their key is not known: send something first.
+    /// [`Error::IdentityMoved`] if they came with another one: the user decides first.
+    /// [`Error::NotAllowed`] if they are blocked, or are ourselves.
+    pub fn start_emoji(&mut self, with: &UserId) -> Result<(), Error> {
+        self.commit(|work| work.start_emoji(with))
+    }
+
+    /// The user has seen these same seven at the other person's. When both have said so, both
+    /// get [`Verified`](super::EventKind::Verified).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdentityMoved`] if these are not what is to be compared (any more);
+    /// [`Error::Unknown`] if nothing is.
+    pub fn confirm_emoji(&mut self, with: &UserId, shown: &Emoji) -> Result<(), Error> {
+        self.commit(|work| work.confirm_emoji(with, shown))
+    }
+
+    /// They differ, or nobody is there. Where nothing is compared, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn cancel_emoji(&mut self, with: &UserId) -> Result<(), Error> {
+        self.commit(|work| work.cancel_emoji(with))
     }
 
     /// How many post-quantum epochs the session with this device has mixed in; none without

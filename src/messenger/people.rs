@@ -59,6 +59,7 @@ impl Work<'_> {
         match consent {
             Consent::Blocked => {
                 self.drop_receipts(user)?;
+                self.forget_comparison(user)?;
                 self.give_up_intents(user)?;
             }
             _ => {
@@ -108,6 +109,11 @@ impl Work<'_> {
             return Err(Error::IdentityMoved);
         }
         self.go_on_under_new_key(user)?;
+        self.is_verified_now(user)
+    }
+
+    /// Notes that the account key that is known of this person is theirs.
+    pub(super) fn is_verified_now(&mut self, user: &UserId) -> Result<(), Error> {
         let mut contact = self.contact_to_change(user)?;
         contact.verified = true;
         contact.verified_at = self.now;

@@ -292,6 +292,11 @@ impl Work<'_> {
                     self.take_sync(address, sync, events)?;
                 }
             }
+            Said::Verification(verification) => {
+                if talking && !ourselves {
+                    self.take_verification(address, verification, events)?;
+                }
+            }
             Said::Nothing => {}
             Said::Content(_) => {
                 let arrival = Arrival {

@@ -78,6 +78,8 @@ pub(super) const CHAIN_ROWS: Table = Table(33);
 /// Messages whose head is not known: group, address, chain, number, head, order. By the group
 /// alone: how many bytes there are.
 pub(super) const GROUP_HELD: Table = Table(34);
+/// Comparisons by emoji, by user id.
+pub(super) const COMPARISONS: Table = Table(35);
 
 /// The key of what belongs to a user, with something behind it.
 pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {

@@ -16,11 +16,15 @@ const MARKER: usize = 1;
 /// The length that a payload of `length` bytes, without shards, is padded to.
 // P = max(256, Padme(L + 36 + 1))
 pub(crate) fn padded_len(length: usize) -> usize {
-    padme(length + ROOM_FOR_A_SHARD + MARKER).max(SMALLEST)
+    let filled = length + ROOM_FOR_A_SHARD + MARKER;
+    let padded = u64::try_from(filled).map(padme).and_then(usize::try_from);
+    padded.unwrap_or(usize::MAX).max(SMALLEST)
 }
 
+/// The length that `length` bytes are padded to, in whichever layer: at most an eighth
+/// more, and less of it the longer they are.
 // E = floor(log2 x); S = floor(log2 E) + 1; x rounded up to a multiple of 2^(E - S)
-fn padme(length: usize) -> usize {
+pub(crate) fn padme(length: u64) -> u64 {
     let Some(exponent) = length.checked_ilog2() else { return length };
     let significant = exponent.checked_ilog2().map_or(0, |log| log + 1);
     length.next_multiple_of(1 << exponent.saturating_sub(significant))

@@ -4,6 +4,7 @@
 //! `UPDATE_VECTORS=1 cargo test --lib vectors` writes them. `model` is SPEC.md a second
 //! time: what the crate makes and what the model makes must be the same bytes.
 
+mod attachment;
 mod backups;
 mod content;
 mod content_kinds;
@@ -11,6 +12,7 @@ mod conversation;
 mod derivations;
 mod device_lists;
 mod draws;
+mod emoji;
 mod erasure;
 mod handshakes;
 mod labels;
@@ -133,6 +135,16 @@ fn links() {
 #[test]
 fn backups() {
     check("backups.json", &backups::vectors());
+}
+
+#[test]
+fn emoji() {
+    check("emoji.json", &emoji::vectors());
+}
+
+#[test]
+fn attachment() {
+    check("attachment.json", &attachment::vectors());
 }
 
 #[test]

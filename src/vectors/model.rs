@@ -208,6 +208,12 @@ pub(super) fn safety_hash(user: &[u8], account_key: &[u8; 32]) -> [u8; 32] {
     sha256(&[b"subrosa/1 safety number\0", &lp(user), account_key])
 }
 
+/// The QR code that the first shows to the second.
+pub(super) fn safety_code(parties: [(&[u8], [u8; 32]); 2]) -> Vec<u8> {
+    let parties = parties.map(|(user, account_key)| cat(&[&lp(user), &account_key]));
+    cat(&[b"subrosa/1 safety code\0", &parties[0], &parties[1]])
+}
+
 pub(super) fn safety_digits(f: &[u8; 32]) -> String {
     let groups = f[..30].chunks(5).map(|group| {
         let number = u64::from_be_bytes(array(&cat(&[&[0; 3], group])));
@@ -349,11 +355,14 @@ pub(super) fn shard(data: &[u8], index: u8) -> [u8; 32] {
 // --- 7.1: padding ---
 
 pub(super) fn padded_length(length: usize) -> usize {
-    let x = length + 36 + 1;
-    let e = (x as f64).log2().floor() as u32;
+    256.max(padme(length as u64 + 36 + 1) as usize)
+}
+
+fn padme(x: u64) -> u64 {
+    let e = u64::BITS - 1 - x.leading_zeros();
     let s = f64::from(e).log2().floor() as u32 + 1;
     let step = 1 << (e - s);
-    256.max(x.div_ceil(step) * step)
+    x.div_ceil(step) * step
 }
 
 pub(super) fn shards_that_fit(length: usize) -> usize {
@@ -422,4 +431,78 @@ pub(super) fn backup_key(key: &[u8; 16]) -> [u8; 32] {
 
 pub(super) fn pad_backup(content: &[u8]) -> Vec<u8> {
     pad(content, (content.len() / 4096 + 1) * 4096)
+}
+
+// --- 15: attachments ---
+
+/// Padded length, how many chunks, and bytes of it all.
+pub(super) fn attachment_layout(length: u64) -> (u64, u64, u64) {
+    let padded = if length <= 4096 { 4096 } else { padme(length) };
+    let chunks = padded.div_ceil(65_536);
+    (padded, chunks, 32 + padded + 16 * chunks)
+}
+
+/// Key and head.
+pub(super) fn attachment_keys(
+    secret: &[u8; 32],
+    length: u64,
+    media_type: &[u8],
+) -> ([u8; 32], [u8; 32]) {
+    let length = length.to_be_bytes();
+    let both: [u8; 64] = expand(secret, &[b"subrosa/1 attachment", &length, &lp(media_type)]);
+    (array(&both[..32]), array(&both[32..]))
+}
+
+pub(super) fn attachment_nonce(index: u64, chunks: u64) -> [u8; 12] {
+    let index = u32::try_from(index).unwrap();
+    let last = u8::from(u64::from(index) == chunks - 1);
+    array(&cat(&[&[0; 7], &index.to_be_bytes(), &[last]]))
+}
+
+/// A sealed attachment, chunk by chunk.
+pub(super) fn attachment_chunks(key: &[u8; 32], file: &[u8]) -> Vec<Vec<u8>> {
+    let (padded, chunks, _) = attachment_layout(file.len() as u64);
+    let padded = cat(&[file, &vec![0; padded as usize - file.len()]]);
+    let numbered = padded.chunks(65_536).zip(0..);
+    numbered.map(|(chunk, i)| seal(key, &attachment_nonce(i, chunks), &[], chunk)).collect()
+}
+
+// --- 16: emoji ---
+
+/// A user id and an account key, as they are bound.
+pub(super) fn emoji_party(user: &[u8], account_key: &[u8; 32]) -> Vec<u8> {
+    cat(&[&lp(user), account_key])
+}
+
+pub(super) fn emoji_commitment(
+    transaction: &[u8; 16],
+    [initiator, responder]: [&[u8]; 2],
+    key: &[u8; 32],
+) -> [u8; 32] {
+    sha256(&[b"subrosa/1 emoji commitment\0", transaction, initiator, responder, key])
+}
+
+/// Six bytes of which emoji are made, and the key of confirmations.
+pub(super) fn emoji_keys(
+    transaction: &[u8; 16],
+    [initiator, responder]: [&[u8]; 2],
+    [key_i, key_r]: [&[u8; 32]; 2],
+    secret: &[u8; 32],
+) -> ([u8; 6], [u8; 32]) {
+    let context = cat(&[transaction, initiator, key_i, responder, key_r]);
+    (
+        hkdf(&[0; 32], secret, &[b"subrosa/1 emoji", &context]),
+        hkdf(&[0; 32], secret, &[b"subrosa/1 emoji mac", &context]),
+    )
+}
+
+/// The numbers of seven emoji: groups of six bits, from the first.
+pub(super) fn emoji_numbers(bytes: &[u8; 6]) -> [u8; 7] {
+    let bits: Vec<u8> =
+        bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    std::array::from_fn(|i| bits[6 * i..6 * i + 6].iter().fold(0, |sum, bit| sum << 1 | bit))
+}
+
+pub(super) fn emoji_confirmation(mac_key: &[u8; 32], role: u8, party: &[u8]) -> [u8; 32] {
+    hmac(mac_key, &[&[role, 1], party])
 }

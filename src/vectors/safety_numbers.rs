@@ -25,7 +25,11 @@ fn number(one: &Party, other: &Party) -> Value {
         [ours.as_str(), &theirs].into_iter().min().unwrap().to_owned()
             + [ours.as_str(), &theirs].into_iter().max().unwrap()
     );
+    let [ours, theirs] = [one, other].map(|party| (party.user.as_slice(), party.account_key()));
+    let qr = model::safety_code([ours, theirs]);
+    assert_eq!(number.qr(), qr);
     json!({
+        "qr": hex(qr),
         "user_id": hex(&one.user),
         "account_key": hex(one.account_key()),
         "other_user_id": hex(&other.user),

@@ -19,7 +19,8 @@ pub(crate) use super::generated::v1::{
     Delete, Edit, GroupCopy, GroupNews, GroupNote, GroupPart, LinkPackage, Location, Mention,
     Pointer, Poll, Preview, Quote, Reaction, ReadMarks, Receipt, ReceiptKind, Reference, Request,
     RequestKind, SentCopy, Sticker, Style, StyleKind, Sync, Text, Timer, Typing, TypingKind,
-    Verified, Vote, call, group_note, sync,
+    Verification, VerificationEnd, VerificationStart, Verified, Vote, call, group_note, sync,
+    verification,
 };
 use super::{DecodeError, MessageId, SignedDeviceList};
 
@@ -34,8 +35,9 @@ mod field {
     pub(crate) const QUOTE: u32 = 5;
     pub(super) const FORWARDED: u32 = 6;
     pub(super) const TEXT: u32 = 16;
-    /// Of the last kind.
+    /// Of the last of those that follow each other.
     pub(super) const LAST_KIND: u32 = 33;
+    pub(super) const VERIFICATION: u32 = 40;
     /// Of `Text`.
     pub(super) const TEXT_TEXT: u32 = 1;
 }
@@ -136,7 +138,7 @@ impl<'a> Content<'a> {
             {
                 self.kind = Kind::Text(text);
             }
-            field::TEXT..=field::LAST_KIND => {
+            field::TEXT..=field::LAST_KIND | field::VERIFICATION => {
                 let mut record = match std::mem::replace(&mut self.kind, Kind::Unknown) {
                     Kind::Text(text) => {
                         let mut record = Text::default();

@@ -12,9 +12,9 @@ pub(crate) use super::generated::messenger;
 /// The records of `proto/stored_sender_key.proto`.
 pub(crate) use super::generated::sender_key;
 pub(crate) use super::generated::stored::{
-    Account, Agreed, Answering, Chain, ClosedChain, Device, Gap, Numbering, Offering, Peer,
-    PendingHandshake, PostQuantum, PrekeySecret, Ratchet, ReceivedId, ReceivedNumber, ReplayEntry,
-    ReplayRecord, SentNumber, Session, SkippedKey, UsedTag, post_quantum,
+    Account, Agreed, Answering, Chain, ClosedChain, Comparison, Device, Gap, Numbering, Offering,
+    Peer, PendingHandshake, PostQuantum, PrekeySecret, Ratchet, ReceivedId, ReceivedNumber,
+    ReplayEntry, ReplayRecord, SentNumber, Session, SkippedKey, UsedTag, post_quantum,
 };
 use super::{DecodeError, fixed};
 

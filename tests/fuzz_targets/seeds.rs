@@ -20,6 +20,31 @@ use crate::{bundle, envelope, group, records as target, roster};
 /// Names and inputs.
 pub(crate) type Seeds = Vec<(&'static str, Vec<u8>)>;
 
+pub(crate) fn attachments() -> Seeds {
+    use crate::attachment::{CHECK, CUT, FLIP, JUMP, MIX, MORE, READ, RESUME};
+    let number = |number: u16| number.to_le_bytes();
+    let steps = |length: u16, steps: &[&[u8]]| [&number(length)[..], &steps.concat()].concat();
+    // In steps of four bytes and of five.
+    let [small, large] = [25, 50_000];
+    let read = &[READ, 0xff, 0xff][..];
+    let jump = |place: u16| [&[JUMP][..], &number(place)].concat();
+    vec![
+        ("small", steps(small, &[read, read])),
+        ("large", steps(large, &[read, read, read, read, read])),
+        ("check", steps(large, &[&jump(30_000), read, &[CHECK, 0, 0], read])),
+        ("jumps", steps(large, &[&jump(39_000), read, &jump(0), read, read, read, read])),
+        ("resumed", steps(large, &[read, &[RESUME, 0, 0], read, &[RESUME, 0, 0], read])),
+        ("flip-head", steps(small, &[&[FLIP, 0, 0, 3], read])),
+        ("flip-chunk", steps(small, &[&[FLIP, 9, 0, 3], read])),
+        ("flip-last", steps(large, &[&[FLIP, 0, 0x9c, 3], read, read, read, read])),
+        ("cut", steps(small, &[&[CUT, 1, 0], read])),
+        ("more", steps(small, &[&[MORE, 1, 0, 0], read])),
+        ("of-another", steps(large, &[&[MIX, 1, 1], read, read])),
+        ("in-another-order", steps(large, &[&[MIX, 0, 0x81], &[MIX, 1, 0x80], read])),
+        ("nothing", steps(0, &[read, &[CHECK, 0, 0]])),
+    ]
+}
+
 pub(crate) fn bundles() -> Seeds {
     let mut owner = Side::new(bundle::OWNER, START + 1);
     let (full, without_one_time) = (owner.bundle(true), owner.bundle(false));
@@ -388,6 +413,46 @@ pub(crate) fn conversations() -> Seeds {
 
 fn step(kind: u8, who: u8, arguments: &[u8]) -> Vec<u8> {
     [&[kind << 1 | who][..], arguments].concat()
+}
+
+pub(crate) fn verifications() -> Seeds {
+    use crate::verification::{
+        CANCEL, CARRY, CONFIRM, DELIVER, LOSE, REPEAT, RESTART, SAY, SCAN, START, WAIT,
+    };
+    let pass = |from: u8| {
+        let deliver = step(DELIVER, 1 - from, &[0]).repeat(4);
+        [step(CARRY, from, &[]), deliver].concat()
+    };
+    let start = step(START, 0, &[]);
+    let shown = [start.clone(), pass(0), pass(1), pass(0), pass(1)].concat();
+    let confirmed = [step(CONFIRM, 0, &[]), step(CONFIRM, 1, &[]), pass(0), pass(1)].concat();
+    let both = [start.clone(), step(START, 1, &[]), pass(0), pass(1), pass(0), pass(1)].concat();
+    let said = |fields: &[u8]| step(SAY, 1, &part(&[&field(1, &[7; 16])[..], fields].concat()));
+    let forged = [field(3, &[]), field(4, &[1; 32]), field(5, &[9; 32]), field(7, &[2; 32])];
+    let forged = forged.map(|step| [said(&step), pass(1)].concat()).concat();
+    let code = [&b"subrosa/1 safety code\0"[..], &[0, 3], b"bob", &[1; 32]].concat();
+    let code = [&code[..], &[0, 5], b"alice", &[2; 32]].concat();
+    let disordered = [
+        start.clone(),
+        pass(0),
+        step(CARRY, 1, &[]),
+        step(REPEAT, 0, &[1]),
+        step(DELIVER, 0, &[1]),
+        step(DELIVER, 0, &[0]),
+        step(RESTART, 0, &[]),
+        pass(0),
+        pass(1),
+    ];
+    vec![
+        ("compared", [shown.clone(), confirmed.clone()].concat()),
+        ("both-ask", [both, confirmed.clone()].concat()),
+        ("cancelled", [shown.clone(), step(CANCEL, 1, &[]), pass(1), confirmed.clone()].concat()),
+        ("late", [shown.clone(), step(WAIT, 0, &[61]), confirmed.clone()].concat()),
+        ("disordered", [disordered.concat(), confirmed].concat()),
+        ("lost", [start, step(CARRY, 0, &[]), step(LOSE, 1, &[0]), shown.clone()].concat()),
+        ("forged", [shown, forged].concat()),
+        ("scanned", [step(SCAN, 0, &part(&code)), step(SCAN, 1, &part(&code))].concat()),
+    ]
 }
 
 pub(crate) fn messengers() -> Seeds {

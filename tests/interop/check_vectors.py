@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
-from subrosa import backup, chain, content, directory, erasure, identity, labels, linking
+from subrosa import attachment, backup, chain, content, directory, emoji, erasure, identity
+from subrosa import labels, linking
 from subrosa import numbering, payload, post_quantum, prekeys, roster, sender_key
 from subrosa import handshake as hs
 from subrosa import primitives as p
@@ -516,6 +517,7 @@ def check_safety_numbers() -> str:
         expect_equal(identity.safety_half(*other), v["other_digits_text"], "other_digits_text")
         for number in (identity.safety_number(one, other), identity.safety_number(other, one)):
             expect_equal(number, v["safety_number_text"], "safety number")
+        expect_bytes(v, "qr", identity.safety_code(one, other))
         groups = " ".join(number[i : i + 5] for i in range(0, 60, 5))
         expect_equal(groups.split(), v["shown_text"].split(), "groups of five")
     return f"{len(vectors)} pairs"
@@ -922,11 +924,99 @@ def check_rosters() -> str:
     return f"{len(vectors['steps'])} changes"
 
 
+def check_attachment_layouts() -> str:
+    vectors = load("attachment.json")["layouts"]
+    for v in vectors:
+        found = attachment.layout(v["length"])
+        wanted = attachment.Layout(v["padded_length"], v["chunks"], v["sealed_length"])
+        expect_equal(found, wanted, f"layout of {v['length']} bytes")
+    return f"{len(vectors)} layouts"
+
+
+def check_attachments() -> str:
+    vectors = load("attachment.json")
+    for v in vectors["attachments"]:
+        file = bytes((7 * i + i // 251) % 256 for i in range(v["length"]))
+        media_type = raw(v, "media_type").decode()
+        key, head = attachment.keys(raw(v, "secret"), v["length"], media_type)
+        expect_bytes(v, "key", key)
+        expect_bytes(v, "head", head)
+        sealed = attachment.seal(raw(v, "secret"), file, media_type)
+        expect_bytes(v, "digest", p.sha256(sealed))
+        for chunk in v["chunks"]:
+            chunks = attachment.layout(v["length"]).chunks
+            expect_bytes(chunk, "nonce", attachment.nonce(chunk["index"], chunks))
+            expect_bytes(chunk, "tag", attachment.chunk_of(sealed, chunk["index"])[-16:])
+        pointer = attachment.Pointer(raw(v, "secret"), raw(v, "digest"), v["length"], media_type)
+        expect_equal(attachment.open_sealed(pointer, sealed), file, v["name_text"])
+    refused = vectors["refused"]
+    for v in refused["pointers"]:
+        sealed = raw(refused, "sealed_again" if v["again"] else "sealed")
+        sealed = sealed[: len(sealed) - v["cut"]]
+        digest, media_type = raw(refused, "digest"), raw(v, "media_type").decode()
+        pointer = attachment.Pointer(raw(v, "secret"), digest, v["length"], media_type)
+        expect_refused(
+            lambda of=pointer, sealed=sealed: attachment.open_sealed(of, sealed), v["reason"]
+        )
+    return f"{len(vectors['attachments'])} attachments, {len(refused['pointers'])} refused"
+
+
+def check_emoji() -> str:
+    vectors = load("emoji.json")
+    table = {v["number"]: v["symbol_text"] for v in vectors["table"]}
+    expect_equal(sorted(table), list(range(64)), "numbers in the table")
+    for v in vectors["comparisons"]:
+        sides = []
+        for side in ("initiator", "responder"):
+            keys = device_of(v[side])
+            pair = p.x25519_pair(raw(v, f"{side}_key_private"))
+            expect_bytes(v, f"{side}_key", pair.public)
+            sides.append(emoji.Side(keys.address.user, keys.account.public, pair.public))
+        transaction = raw(v, "transaction_id")
+        expect_bytes(v, "commitment", emoji.commitment(transaction, *sides))
+        for own, other in (("initiator", "responder"), ("responder", "initiator")):
+            pair = p.x25519_pair(raw(v, f"{own}_key_private"))
+            secret = p.dh(pair.private, raw(v, f"{other}_key"))
+            shared = emoji.shared(transaction, *sides, secret)
+            expect_bytes(v, "emoji_bytes", shared.emoji_bytes)
+            expect_bytes(v, "mac_key", shared.mac_key)
+            expect_equal(emoji.numbers(shared.emoji_bytes), v["numbers"], "numbers")
+        shown = " ".join(table[number] for number in v["numbers"])
+        expect_equal(shown, v["shown_text"], "shown_text")
+        for role, (name, side) in enumerate(zip(("initiator", "responder"), sides), 1):
+            found = emoji.confirmation(raw(v, "mac_key"), role, side)
+            expect_bytes(v, f"{name}_confirmation", found)
+        check_emoji_contents(v)
+    return f"{len(vectors['comparisons'])} comparisons"
+
+
+def check_emoji_contents(v: Vector) -> None:
+    one, other = v["initiator"]["device_id"], v["responder"]["device_id"]
+    steps = {
+        "start": (0, {"start": pbc.VerificationStart()}),
+        "commitment": (one, {"commitment": raw(v, "commitment")}),
+        "key": (other, {"key": raw(v, "initiator_key")}),
+        "reveal": (one, {"reveal": raw(v, "responder_key")}),
+        "initiator_confirmation": (other, {"confirmation": raw(v, "initiator_confirmation")}),
+        "responder_confirmation": (one, {"confirmation": raw(v, "responder_confirmation")}),
+        "cancelled": (0, {"end": pbc.VERIFICATION_END_CANCELLED}),
+        "mismatch": (other, {"end": pbc.VERIFICATION_END_MISMATCH}),
+    }
+    expect_equal(sorted(v["contents"]), sorted(steps), "steps")
+    for name, (device, step) in steps.items():
+        said = pbc.Verification(
+            transaction_id=raw(v, "transaction_id"), device_id=device, **step
+        )
+        content_of = pbc.Content(sent_at=v["sent_at"], verification=said)
+        expect_bytes(v["contents"], name, content_of.SerializeToString())
+
+
 def vector_checks() -> list[Check]:
     """All checks of the vectors; every file in the folder is used by one."""
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
         "padding", "safety_numbers", "content", "links", "backups", "rosters", "sender_keys",
+        "attachment", "emoji",
     }
 
     def check_folder() -> str:
@@ -963,6 +1053,9 @@ def vector_checks() -> list[Check]:
         ("vectors: backups", check_backups),
         ("vectors: sender keys", check_sender_keys),
         ("vectors: group", check_group),
+        ("vectors: layouts of attachments", check_attachment_layouts),
+        ("vectors: attachments", check_attachments),
+        ("vectors: emoji", check_emoji),
     ]
 
 

@@ -6,6 +6,7 @@ mod content;
 mod conversation;
 mod crash;
 mod devices;
+mod emoji;
 mod group_crash;
 mod group_faults;
 mod group_late;

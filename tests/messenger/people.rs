@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use subrosa::content::Typing;
 use subrosa::directory::MemoryDirectory;
-use subrosa::{Consent, Content, Error, EventKind, Learned, Received, Rejection, Status};
+use subrosa::{Consent, Content, Error, EventKind, Learned, Received, Rejection, Scan, Status};
 
 use crate::world::{World, is_first};
 
@@ -188,4 +188,40 @@ fn typing_reaches_only_who_talks_with_us_and_only_at_once() {
     bob.told.clear();
     bob.read();
     assert!(bob.told.is_empty(), "old news");
+}
+
+#[test]
+fn a_code_that_is_scanned_verifies_the_key_it_was_shown_for_and_no_other() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let mut tablet = world.link(&mut alice);
+    let number = bob.messenger.safety_number(&alice.user()).unwrap().unwrap();
+    assert_eq!(alice.messenger.safety_number(&bob.user()).unwrap(), Some(number.clone()));
+    let code = number.qr();
+    // To whom it is not shown, and who shows it.
+    for device in [&mut world.person("carol"), &mut bob] {
+        assert_eq!(device.messenger.scan(&code).unwrap(), Scan::NotACode);
+    }
+    let linking = world.linking(&bob.user()).0.code().as_bytes().to_vec();
+    for other in [&b""[..], &code[1..], &code[..code.len() - 1], &linking] {
+        assert_eq!(alice.messenger.scan(other).unwrap(), Scan::NotACode);
+    }
+    assert_eq!(alice.messenger.scan(&code).unwrap(), Scan::Verified(bob.user()));
+    world.settle(&mut [&mut alice, &mut tablet, &mut bob]);
+    for device in [&mut alice, &mut tablet] {
+        assert!(device.messenger.contact(&bob.user()).unwrap().verified);
+    }
+    assert!(!bob.messenger.contact(&alice.user()).unwrap().verified);
+
+    // Somebody who knows another key of hers, and somebody else under his name.
+    world.directory = MemoryDirectory::new();
+    let (mut another_alice, mut another_bob) = (world.person("alice"), world.person("bob"));
+    let unknown = another_alice.messenger.scan(&code);
+    assert!(matches!(unknown, Err(Error::Unknown)));
+    another_alice.say(&bob.user(), "hello");
+    world.settle(&mut [&mut another_alice, &mut another_bob]);
+    assert_eq!(another_alice.messenger.scan(&code).unwrap(), Scan::Mismatch(bob.user()));
+    let number = another_bob.messenger.safety_number(&alice.user()).unwrap().unwrap();
+    assert_eq!(alice.messenger.scan(&number.qr()).unwrap(), Scan::Mismatch(bob.user()));
+    assert!(alice.messenger.contact(&bob.user()).unwrap().verified);
 }

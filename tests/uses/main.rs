@@ -1,6 +1,7 @@
 //! Uses of the crate as an app would write them, on its public surface alone: each file is
 //! one app.
 
+mod attachments;
 mod bot;
 mod database;
 mod http_mailbox;

@@ -220,7 +220,7 @@ pub struct Delivery {
 pub struct Event {
     #[prost(
         oneof = "event::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
     )]
     pub kind: ::core::option::Option<event::Kind>,
 }
@@ -260,6 +260,13 @@ pub mod event {
         Invited(super::Invitation),
         #[prost(message, tag = "14")]
         Group(super::GroupHappening),
+        #[prost(message, tag = "15")]
+        CompareEmoji(super::EmojiShown),
+        /// A user id.
+        #[prost(bytes, tag = "16")]
+        Verified(::prost::alloc::vec::Vec<u8>),
+        #[prost(message, tag = "17")]
+        EmojiEnded(super::EmojiEnd),
     }
 }
 #[derive(::zeroize::ZeroizeOnDrop)]
@@ -690,4 +697,44 @@ pub struct AskedOften {
     pub since: u64,
     #[prost(uint32, tag = "2")]
     pub times: u32,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct EmojiShown {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// Seven numbers of the table in SPEC.md, section 16.
+    #[prost(bytes = "vec", tag = "2")]
+    pub numbers: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct EmojiEnd {
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// 0 cancelled, 1 expired, 2 mismatch, 3 another identity.
+    #[prost(uint32, tag = "2")]
+    pub reason: u32,
+}
+/// A comparison by emoji with a user, and how often they began one of late.
+#[derive(::zeroize::ZeroizeOnDrop)]
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct EmojiComparison {
+    /// An encoded `subrosa.stored.v1.Comparison`; empty if none goes on.
+    #[prost(bytes = "vec", tag = "1")]
+    pub comparison: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub began_at: u64,
+    /// The device of theirs that it is with; 0 while all are asked.
+    #[prost(fixed32, tag = "3")]
+    pub device_id: u32,
+    /// Since when they are counted, and how many there were.
+    #[prost(uint64, tag = "4")]
+    pub counted_since: u64,
+    #[prost(uint32, tag = "5")]
+    pub counted: u32,
 }

@@ -29,6 +29,35 @@ pub struct Device {
     #[prost(bytes = "vec", tag = "4")]
     pub identity_key: ::prost::alloc::vec::Vec<u8>,
 }
+/// One side of a comparison by emoji.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Comparison {
+    /// 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub transaction_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bool, tag = "2")]
+    pub we_initiated: bool,
+    #[prost(bytes = "vec", tag = "3")]
+    pub their_account_key: ::prost::alloc::vec::Vec<u8>,
+    /// X25519 private key, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    /// What their key has to fit, once they have said it.
+    #[prost(bytes = "vec", tag = "5")]
+    pub commitment: ::prost::alloc::vec::Vec<u8>,
+    /// A confirmation that came before their key.
+    #[prost(bytes = "vec", tag = "6")]
+    pub early_confirmation: ::prost::alloc::vec::Vec<u8>,
+    /// Their X25519 key, once it is known.
+    #[prost(bytes = "vec", tag = "7")]
+    pub their_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bool, tag = "8")]
+    pub confirmed: bool,
+    #[prost(bool, tag = "9")]
+    pub confirmed_by_them: bool,
+}
 /// A prekey's private half, and its public half as it was published.
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -144,7 +144,7 @@ pub struct Content {
     pub forwarded: bool,
     #[prost(
         oneof = "content::Kind",
-        tags = "16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33"
+        tags = "16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 40"
     )]
     pub kind: ::core::option::Option<content::Kind>,
 }
@@ -189,6 +189,8 @@ pub mod content {
         Timer(super::Timer),
         #[prost(message, tag = "33")]
         Call(super::Call),
+        #[prost(message, tag = "40")]
+        Verification(super::Verification),
     }
 }
 /// A message, by what names it: ids are made by authors.
@@ -740,6 +742,43 @@ pub struct Contact {
     #[prost(uint64, tag = "5")]
     pub at: u64,
 }
+/// A step towards emoji that two people compare (SPEC.md, section 16).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Verification {
+    /// 16 bytes, made by who asks.
+    #[prost(bytes = "vec", tag = "1")]
+    pub transaction_id: ::prost::alloc::vec::Vec<u8>,
+    /// The one device that it is for; 0: all of the account.
+    #[prost(fixed32, tag = "2")]
+    pub device_id: u32,
+    #[prost(oneof = "verification::Step", tags = "3, 4, 5, 6, 7, 8")]
+    pub step: ::core::option::Option<verification::Step>,
+}
+/// Nested message and enum types in `Verification`.
+pub mod verification {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        #[prost(message, tag = "3")]
+        Start(super::VerificationStart),
+        /// To the key that will be revealed: 32 bytes.
+        #[prost(bytes, tag = "4")]
+        Commitment(::prost::alloc::vec::Vec<u8>),
+        /// Of who asks: 32 bytes.
+        #[prost(bytes, tag = "5")]
+        Key(::prost::alloc::vec::Vec<u8>),
+        /// The key that was committed to: 32 bytes.
+        #[prost(bytes, tag = "6")]
+        Reveal(::prost::alloc::vec::Vec<u8>),
+        /// A person has compared: 32 bytes.
+        #[prost(bytes, tag = "7")]
+        Confirmation(::prost::alloc::vec::Vec<u8>),
+        #[prost(enumeration = "super::VerificationEnd", tag = "8")]
+        End(i32),
+    }
+}
+/// Shall we compare?
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerificationStart {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum StyleKind {
@@ -1006,6 +1045,37 @@ impl Consent {
             "CONSENT_UNDECIDED" => Some(Self::Undecided),
             "CONSENT_ACCEPTED" => Some(Self::Accepted),
             "CONSENT_BLOCKED" => Some(Self::Blocked),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum VerificationEnd {
+    Unspecified = 0,
+    /// Somebody does not go on, or has seen other emoji.
+    Cancelled = 1,
+    /// What was said does not fit together.
+    Mismatch = 2,
+}
+impl VerificationEnd {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "VERIFICATION_END_UNSPECIFIED",
+            Self::Cancelled => "VERIFICATION_END_CANCELLED",
+            Self::Mismatch => "VERIFICATION_END_MISMATCH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "VERIFICATION_END_UNSPECIFIED" => Some(Self::Unspecified),
+            "VERIFICATION_END_CANCELLED" => Some(Self::Cancelled),
+            "VERIFICATION_END_MISMATCH" => Some(Self::Mismatch),
             _ => None,
         }
     }

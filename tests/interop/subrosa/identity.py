@@ -186,3 +186,9 @@ def safety_half(user: bytes, account_key: bytes) -> str:
 def safety_number(one: tuple[bytes, bytes], other: tuple[bytes, bytes]) -> str:
     """The 60 digits of two accounts, each (user id, account key)."""
     return "".join(sorted((safety_half(*one), safety_half(*other))))
+
+
+def safety_code(shown_by: tuple[bytes, bytes], shown_to: tuple[bytes, bytes]) -> bytes:
+    """The QR code that one account shows to another, each (user id, account key)."""
+    parties = b"".join(lp(user) + account_key for user, account_key in (shown_by, shown_to))
+    return b"subrosa/1 safety code\0" + parties
