@@ -1,7 +1,7 @@
 //! Symmetric-key chains: a fresh key for every message (SPEC.md, section 6.2).
 
 use super::header::{Head, Header, HeaderKey, Salt, Tag};
-use super::kept::SkippedKey;
+use super::skipped_keys::SkippedKey;
 use crate::crypto::{ChainStep, Label, Secret, chain_step, with_expanded};
 use crate::timestamp::Timestamp;
 

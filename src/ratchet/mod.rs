@@ -37,20 +37,24 @@ mod receive;
 mod record;
 mod saved;
 mod send;
+mod skipped_keys;
 mod tag_map;
+mod used_tags;
 
 pub(crate) use chain::{Chain, MessageKey, ReceivingChain, nonce};
 pub use chain::{MAX_KEPT_A_JUMP, MAX_PASSED_OVER};
 pub use header::Tag;
 pub(crate) use header::{Head, HeaderKey, MessageHead, Salt, apply_mask};
-pub use kept::{KEPT_MESSAGES, KEPT_TIME, MAX_SKIPPED_KEYS};
+pub use kept::{KEPT_MESSAGES, KEPT_TIME};
 pub(crate) use receive::{OpenError, Recognised};
 pub(crate) use saved::Saved;
 pub(crate) use send::SendError;
+pub use skipped_keys::MAX_SKIPPED_KEYS;
 
 use chain::SendingChain;
-use kept::{SkippedKeys, UsedTags};
 use post_quantum::PostQuantum;
+use skipped_keys::SkippedKeys;
+use used_tags::UsedTags;
 
 use crate::crypto::{DhPublicKey, DhSecretKey, Label, Secret, hkdf};
 use crate::handshake::SessionKeys;

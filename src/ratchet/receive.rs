@@ -5,8 +5,9 @@ use super::chain::{
     Chain, MAX_PASSED_OVER, MessageKey, PassedOver, ReceivingChain, Seen, associated_data, nonce,
 };
 use super::header::{Head, Header, HeaderKey, MaskKey, Tag, unmask};
-use super::kept::{ClosedChain, SkippedKey, UsedTag};
 use super::post_quantum::RowsChange;
+use super::skipped_keys::SkippedKey;
+use super::used_tags::{ClosedChain, UsedTag};
 use super::{Log, NextReceiving, Ratchet, RowKey, TagChange, root_step};
 use crate::crypto::{DhPublicKey, Secret, SecretBytes, open};
 use crate::timestamp::Timestamp;

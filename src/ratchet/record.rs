@@ -4,8 +4,9 @@ use zeroize::Zeroizing;
 
 use super::chain::{Chain, ReceivingChain, SendingChain};
 use super::header::HeaderKey;
-use super::kept::{SkippedKeys, UsedTags};
 use super::post_quantum::PostQuantum;
+use super::skipped_keys::SkippedKeys;
+use super::used_tags::UsedTags;
 use super::{NextReceiving, OurKey, Ratchet, RowKey, Saved};
 use crate::crypto::{DhPublicKey, DhSecretKey, Secret};
 use crate::wire::{DecodeError, stored};
