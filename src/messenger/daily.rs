@@ -37,6 +37,7 @@ impl Work<'_> {
             self.fetch(&own.address().user)?;
         }
         self.retry_held_now()?;
+        self.set_due(Job::GroupUnknown, &[], self.now)?;
         self.cache.tidy = true;
         if self.may_expire {
             for number in 0..SWEPT.len() {

@@ -11,6 +11,7 @@ mod group_crash;
 mod group_faults;
 mod group_late;
 mod group_people;
+mod group_unknown;
 mod groups;
 mod people;
 mod repair;

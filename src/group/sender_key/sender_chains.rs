@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{Closed, ReceivingChain, SenderKeyError};
 use crate::address::Address;
 use crate::group::GroupId;
-use crate::session::{TagChange, Unsaved};
+use crate::session::{Tag, TagChange, Unsaved};
 use crate::timestamp::Timestamp;
 use crate::wire::{ChainId, GroupMessage, SenderKeyDistribution};
 
@@ -150,7 +150,7 @@ impl SenderChains {
     fn remove(&mut self, place: usize, rows: &mut Vec<ChainRow>, tags: &mut Vec<TagChange>) {
         let chain = self.chains.remove(place);
         rows.extend(rows_of(chain.chain_id(), chain.row_keys()));
-        tags.extend(chain.expected_tags().map(TagChange::Gone));
+        tags.extend(chain.expected_tags().chain(chain.former_tags()).map(TagChange::Gone));
     }
 
     /// The group.
@@ -181,6 +181,14 @@ impl SenderChains {
     /// the step names.
     pub fn chain_mut(&mut self, chain_id: ChainId) -> Option<&mut ReceivingChain> {
         self.chains.iter_mut().find(|chain| chain.chain_id() == chain_id)
+    }
+
+    /// The tag of the message that has opened by this row: it is expected no more, and names
+    /// whoever sends it again. When the chain goes, all of these are [`TagChange::Gone`].
+    #[must_use]
+    pub fn used_tag(&self, row: ChainRow) -> Option<Tag> {
+        let chain = self.chains.iter().find(|chain| chain.chain_id() == row.chain_id)?;
+        chain.used_tag(row.iteration?)
     }
 
     /// A row as it is now, secret; `None` if there is none any more, so that it is to be

@@ -35,6 +35,7 @@ pub(super) enum Counted {
     HandedOver,
     MissingAsked,
     UnknownAsked,
+    Searched,
 }
 
 impl Work<'_> {
@@ -56,6 +57,7 @@ impl Work<'_> {
             Counted::HandedOver => 5,
             Counted::MissingAsked => 6,
             Counted::UnknownAsked => 7,
+            Counted::Searched => 8,
         };
         let key = table::of_device(address, &[group.as_bytes().as_slice(), &[number]].concat());
         let row = self.view.get(table::ASKED, &key)?;
