@@ -9,6 +9,7 @@ mod devices;
 mod emoji;
 mod group_crash;
 mod group_faults;
+mod group_forgotten;
 mod group_late;
 mod group_people;
 mod group_unknown;

@@ -120,6 +120,16 @@ impl SenderChains {
         Ok(Unsaved::new(TakenIn { known: false, closed }, rows, tags))
     }
 
+    /// Whose chains these are is no member any more: they are over after a time, as if others
+    /// had come. If it comes back, that is longer than it sends in them.
+    pub fn leave(&mut self, now: Timestamp) -> Unsaved<(), ChainRow> {
+        let left = self
+            .chains
+            .iter_mut()
+            .filter_map(|chain| chain.supersede(now).then(|| rows_of(chain.chain_id(), [])));
+        Unsaved::new((), left.flatten().collect(), Vec::new())
+    }
+
     /// Forgets the keys of what has been missing for more than 30 days, and chains that
     /// ended more than 30 days ago; says how many messages are given up. To be called
     /// daily.
