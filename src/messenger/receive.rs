@@ -173,7 +173,7 @@ impl Work<'_> {
         let ourselves = address.user == own.address().user;
         let contact = self.contact(&address.user)?;
         if contact.consent == Consent::Blocked && !ourselves {
-            return Ok(Received::Rejected(Rejection::Blocked));
+            return self.take_of_blocked(address, &delivered);
         }
         // A list may come in the very message.
         if let Content::Control(Control::Lists(lists)) = &delivered.content {

@@ -6,8 +6,7 @@ use super::super::happening::Happening;
 use super::super::work::Work;
 use super::super::{Error, table};
 use super::chains::place_of;
-use crate::address::Address;
-use crate::group::{GroupId, Member};
+use crate::group::GroupId;
 use crate::session::KEPT_TIME;
 use crate::store::Table;
 use crate::timestamp::Timestamp;
@@ -79,16 +78,6 @@ impl Work<'_> {
             self.tell(Happening::Lost { from: sender, count: u64::from(lost) });
         }
         Ok(())
-    }
-
-    /// Whether this is a device of a member's, in a group that is ours too.
-    fn is_of_member(&mut self, device: &Address, group: &GroupId) -> Result<bool, Error> {
-        let ours = self.known(group)?.is_some_and(|known| known.member);
-        let list = self.list_of(&device.user)?.filter(|list| list.device(device.device).is_some());
-        match list {
-            Some(list) if ours => Ok(self.member_since(&Member::of(&list), group)?.is_some()),
-            _ => Ok(false),
-        }
     }
 
     /// Forgets a group of which we have been no member for long.
