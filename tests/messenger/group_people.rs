@@ -188,6 +188,27 @@ fn what_somebody_blocked_changes_in_a_group_counts_and_is_not_answered() {
 }
 
 #[test]
+fn who_becomes_an_admin_says_which_devices_have_no_rights() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let tablet = world.link(&mut bob);
+    world.settle(&mut [&mut alice, &mut bob]);
+    bob.messenger.revoke_device(tablet.address().device).unwrap();
+    world.settle(&mut [&mut alice, &mut bob]);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
+    // An ordinary member has nothing to say: in a large group they would be many. An admin
+    // says it once. (Each change has a receipt.)
+    let admin = GroupChange::SetRole(bob.user(), Role::Admin);
+    let rename = GroupChange::Rename("Thorns".into());
+    for (change, envelopes) in [(rename.clone(), 2), (admin, 4), (rename, 2)] {
+        let before = world.carried;
+        alice.messenger.change_group(&group, change).unwrap();
+        world.settle(&mut [&mut alice, &mut bob]);
+        assert_eq!(world.carried - before, envelopes);
+    }
+}
+
+#[test]
 fn an_invitation_is_decided_on_any_of_our_devices() {
     for accept in [true, false] {
         let mut world = World::new();
