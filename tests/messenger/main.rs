@@ -12,6 +12,7 @@ mod group_faults;
 mod group_forgotten;
 mod group_late;
 mod group_people;
+mod group_thousand;
 mod group_unknown;
 mod groups;
 mod people;
