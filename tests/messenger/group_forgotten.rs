@@ -11,7 +11,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The tables of groups: rosters, heads, who is a member where, whom we mean to add, parts of
 /// news, counts, our chains with what belongs to them, the chains of others, and what waits.
-const TABLES: std::ops::RangeInclusive<u8> = 22..=36;
+const TABLES: std::ops::RangeInclusive<u8> = 22..=37;
 const GROUPS: u8 = 21;
 const ROSTERS: u8 = 22;
 const PARTS: u8 = 26;
