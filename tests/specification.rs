@@ -35,8 +35,8 @@ fn every_promise_names_tests_that_exist() {
     let sections = [
         section(" 1. Promises", 10),
         section("# 13.8 Invariants", 11),
-        section("# 13.10 What members tell each other", 3),
-        section("# 14.7 Security", 14),
+        section("# 13.10 What members tell each other", 5),
+        section("# 14.7 Security", 15),
         section("# 15.4 Security", 5),
         section("# 16.4 Security", 4),
     ];

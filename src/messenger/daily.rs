@@ -16,7 +16,7 @@ pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const ROWS_A_PART: usize = 64;
 
 /// The tables that are swept, by the number in a job's subject.
-const SWEPT: [Table; 7] = [
+const SWEPT: [Table; 10] = [
     table::PEERS,
     table::LETTERS,
     table::SHOWN,
@@ -24,6 +24,9 @@ const SWEPT: [Table; 7] = [
     table::CHAINS,
     table::SENT,
     table::GROUP_HELD,
+    table::PARTS,
+    table::ASKED,
+    table::GROUPS,
 ];
 
 impl Work<'_> {
@@ -37,6 +40,7 @@ impl Work<'_> {
             self.fetch(&own.address().user)?;
         }
         self.retry_held_now()?;
+        self.set_due(Job::GroupUnknown, &[], self.now)?;
         self.cache.tidy = true;
         if self.may_expire {
             for number in 0..SWEPT.len() {
@@ -65,12 +69,10 @@ impl Work<'_> {
                 self.sweep_peer(&key)?;
             } else if *table == table::LETTERS {
                 self.sweep_letter(&key, &row)?;
-            } else if *table == table::CHAINS {
-                self.sweep_chains(&key)?;
-            } else if *table == table::SENT || *table == table::GROUP_HELD {
-                self.sweep_group(*table, &key, &row);
-            } else {
+            } else if *table == table::SHOWN || *table == table::RECEIPTS {
                 self.sweep_dated(*table, &key, &row);
+            } else {
+                self.sweep_group(*table, &key, &row)?;
             }
         }
         Ok(())

@@ -47,6 +47,8 @@ pub(super) enum Job {
     GroupKeys,
     /// A comparison by emoji that has taken too long.
     Emoji,
+    /// Envelopes of groups that are of no chain known here.
+    GroupUnknown,
 }
 
 impl Job {
@@ -64,6 +66,7 @@ impl Job {
             Self::GroupIntents => 10,
             Self::GroupKeys => 11,
             Self::Emoji => 12,
+            Self::GroupUnknown => 13,
         }
     }
 
@@ -81,6 +84,7 @@ impl Job {
             10 => Self::GroupIntents,
             11 => Self::GroupKeys,
             12 => Self::Emoji,
+            13 => Self::GroupUnknown,
             _ => return None,
         })
     }
@@ -173,6 +177,7 @@ impl Work<'_> {
                 Ok(user) => self.look_after_comparison(&user),
                 Err(_) => Ok(()),
             },
+            Job::GroupUnknown => self.try_unknown(device().as_ref()),
             Job::GroupIntents => match subject.try_into() {
                 Ok(group) => self.add_intended(&GroupId::from_bytes(group)),
                 Err(_) => Ok(()),

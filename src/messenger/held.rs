@@ -6,6 +6,7 @@ use super::search::Peers;
 use super::work::Work;
 use super::{Error, table};
 use crate::address::{Address, UserId};
+use crate::store::Table;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::{self, messenger::HeldEnvelope};
 
@@ -20,7 +21,19 @@ pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
 impl Work<'_> {
     /// Keeps an envelope.
     pub(super) fn hold(&mut self, envelope: &[u8], from: Option<&UserId>) -> Result<(), Error> {
-        let held = self.view.scan(table::HELD, &[], MAX_HELD + 1)?;
+        self.hold_in(table::HELD, envelope, from)?;
+        // When there is time, every session is tried.
+        self.set_due(Job::Held, &[], self.now)
+    }
+
+    /// The same, in one of the tables for it: each has room of its own.
+    pub(super) fn hold_in(
+        &mut self,
+        table: Table,
+        envelope: &[u8],
+        from: Option<&UserId>,
+    ) -> Result<(), Error> {
+        let held = self.view.scan(table, &[], MAX_HELD + 1)?;
         let mut bytes: usize = held.iter().map(|(_, row)| row.len()).sum();
         let mut count = held.len();
         for (key, row) in held {
@@ -28,7 +41,7 @@ impl Work<'_> {
                 break;
             }
             (count, bytes) = (count - 1, bytes - row.len());
-            self.view.delete(table::HELD, key);
+            self.view.delete(table, key);
         }
         let record = HeldEnvelope {
             envelope: envelope.to_vec(),
@@ -38,9 +51,8 @@ impl Work<'_> {
             ask_at: 0,
         };
         let key = self.next_order().to_be_bytes().to_vec();
-        self.view.put(table::HELD, key, stored::encode(&record));
-        // When there is time, every session is tried.
-        self.set_due(Job::Held, &[], self.now)
+        self.view.put(table, key, stored::encode(&record));
+        Ok(())
     }
 
     /// New tags are known of this peer: what is held may be its own.
@@ -74,10 +86,9 @@ impl Work<'_> {
             record.held_at = record.held_at.min(self.now.as_millis());
             let old = self.now.since(Timestamp::from_millis(record.held_at));
             let expired = self.may_expire && old > crate::session::KEPT_TIME;
-            let asked = self.look_after_group_envelope(&mut record)?;
             if expired || self.receive_held(&record.envelope, from.as_ref(), peers)? {
                 self.view.delete(table::HELD, key);
-            } else if asked || held_while_ahead || matches!(peers, Peers::All) {
+            } else if held_while_ahead || matches!(peers, Peers::All) {
                 record.tried |= matches!(peers, Peers::All);
                 self.view.put(table::HELD, key, stored::encode(&record));
             }

@@ -101,11 +101,7 @@ impl Work<'_> {
         let Incoming { envelope: bytes, claimed_from } = incoming;
         let Ok(envelope) = Envelope::decode(bytes) else {
             if let Ok(message) = GroupMessage::decode(bytes) {
-                let taken = self.receive_group(bytes, &message, claimed_from, Peers::ByTag)?;
-                return match taken {
-                    Some(taken) => Ok(taken),
-                    None => self.hold(bytes, claimed_from).map(|()| Received::Held),
-                };
+                return self.receive_group(bytes, &message, claimed_from);
             }
             return match Link::decode(bytes) {
                 Ok(link) => self.take_link(&link),
@@ -131,10 +127,7 @@ impl Work<'_> {
         claimed_from: Option<&UserId>,
         peers: Peers<'_>,
     ) -> Result<bool, Error> {
-        let Ok(envelope) = Envelope::decode(bytes) else {
-            let Ok(message) = GroupMessage::decode(bytes) else { return Ok(true) };
-            return Ok(self.receive_group(bytes, &message, claimed_from, peers)?.is_some());
-        };
+        let Ok(envelope) = Envelope::decode(bytes) else { return Ok(true) };
         match self.search(&envelope, claimed_from, peers)? {
             Search::Unknown | Search::Moved => Ok(false),
             found => self.conclude(&envelope, claimed_from, found).map(|_| true),
@@ -180,7 +173,7 @@ impl Work<'_> {
         let ourselves = address.user == own.address().user;
         let contact = self.contact(&address.user)?;
         if contact.consent == Consent::Blocked && !ourselves {
-            return Ok(Received::Rejected(Rejection::Blocked));
+            return self.take_of_blocked(address, &delivered);
         }
         // A list may come in the very message.
         if let Content::Control(Control::Lists(lists)) = &delivered.content {

@@ -80,6 +80,11 @@ pub(super) const CHAIN_ROWS: Table = Table(33);
 pub(super) const GROUP_HELD: Table = Table(34);
 /// Comparisons by emoji, by user id.
 pub(super) const COMPARISONS: Table = Table(35);
+/// Which chain a tag was of whose message has opened: its key, by the tag. Looked up, never
+/// scanned.
+pub(super) const USED_TAGS: Table = Table(36);
+/// Envelopes of groups that are of no chain known here, in the order in which they came.
+pub(super) const UNKNOWN: Table = Table(37);
 
 /// The key of what belongs to a user, with something behind it.
 pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {

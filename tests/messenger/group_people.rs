@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use subrosa::{Consent, Content, EventKind, GroupChange, Role, Timestamp};
+use subrosa::{Consent, Content, EventKind, GroupChange, Received, Rejection, Role, Timestamp};
 
 use crate::groups::{add, changes, group_of, members, say, three, three_in_a_group};
 use crate::world::{Device, World};
@@ -145,6 +145,67 @@ fn who_is_blocked_is_not_heard_and_reads_nothing_of_ours() {
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
     assert_eq!(carol.texts().last().unwrap(), "again");
     assert_eq!(bob.texts().last().unwrap(), "again");
+}
+
+#[test]
+fn what_somebody_blocked_changes_in_a_group_counts_and_is_not_answered() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
+    alice.messenger.change_group(&group, GroupChange::SetRole(carol.user(), Role::Admin)).unwrap();
+    for _ in 0..2 {
+        for device in [&mut alice, &mut bob, &mut carol] {
+            say(device, &group, "hello");
+        }
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    }
+    bob.messenger.block(carol.user()).unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    bob.told.clear();
+    carol.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
+    carol.messenger.change_group(&group, GroupChange::Remove(vec![alice.user()])).unwrap_err();
+    carol.say(&bob.user(), "are you there?");
+    world.carry(&mut carol);
+    let outcomes = world.deliver(&mut bob);
+    assert!(
+        matches!(
+            outcomes.as_slice(),
+            [Received::Opened(events), Received::Rejected(Rejection::Blocked)] if events.len() == 1
+        ),
+        "{outcomes:?}"
+    );
+    assert_eq!(bob.messenger.group(&group).unwrap().unwrap().name, "Thorns");
+    // Nothing tells her, and what she sends again is known.
+    for _ in 0..12 {
+        world.pass(DAY, &mut [&mut bob]);
+        world.carry(&mut carol);
+        let outcomes = world.deliver(&mut bob);
+        assert!(!outcomes.iter().any(|outcome| matches!(outcome, Received::Opened(_))));
+        world.carry(&mut bob);
+        assert_eq!(world.lying(&bob.user(), &carol.user()), 0);
+    }
+    assert!(bob.texts().is_empty());
+    assert_eq!(changes(&bob), [(Some(carol.user()), GroupChange::Rename("Thorns".into()))]);
+}
+
+#[test]
+fn who_becomes_an_admin_says_which_devices_have_no_rights() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let tablet = world.link(&mut bob);
+    world.settle(&mut [&mut alice, &mut bob]);
+    bob.messenger.revoke_device(tablet.address().device).unwrap();
+    world.settle(&mut [&mut alice, &mut bob]);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
+    // An ordinary member has nothing to say: in a large group they would be many. An admin
+    // says it once. (Each change has a receipt.)
+    let admin = GroupChange::SetRole(bob.user(), Role::Admin);
+    let rename = GroupChange::Rename("Thorns".into());
+    for (change, envelopes) in [(rename.clone(), 2), (admin, 4), (rename, 2)] {
+        let before = world.carried;
+        alice.messenger.change_group(&group, change).unwrap();
+        world.settle(&mut [&mut alice, &mut bob]);
+        assert_eq!(world.carried - before, envelopes);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::bits::Bits;
 use super::change::{Action, Kind};
 use super::rule::Rule;
-use super::world::{Op, Who};
+use super::world::Op;
 use super::{Member, Role, Roster};
 
 impl Roster {
@@ -55,10 +55,7 @@ impl Roster {
                 | Action::Add(targets)
                 | Action::Remove(targets) => !targets.is_empty(),
                 Action::Leave => true,
-                Action::Devices(list) => self
-                    .current
-                    .number(own)
-                    .is_some_and(|who| self.newest_list(who) < list.version()),
+                Action::Devices(list) => self.list_version(own) < list.version(),
                 Action::Set(setting) => {
                     self.current.world().sets(setting.number()).is_empty()
                         && !self.settings().all().contains(setting)
@@ -71,8 +68,12 @@ impl Roster {
         actions
     }
 
-    fn newest_list(&self, who: Who) -> u64 {
+    /// The version of a member's newest device list that a `devices` change or the last seal
+    /// has told of; 0 if none has.
+    #[must_use]
+    pub fn list_version(&self, member: &Member) -> u64 {
         let known = Bits::full(self.current.len());
-        Rule::new(self.current.world(), &known).list_version(who)
+        let rule = Rule::new(self.current.world(), &known);
+        self.current.number(member).map_or(0, |who| rule.list_version(who))
     }
 }

@@ -99,6 +99,12 @@ pub(super) struct World {
     sets: [Vec<usize>; SETTINGS],
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many changes were looked at.
+    pub(super) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// What is asked for a place that is not there.
 static NOTHING: Bits = Bits::new();
 
@@ -197,6 +203,10 @@ impl World {
     }
 
     fn nodes_at<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = (usize, &'a Node)> {
-        places.iter().filter_map(|place| Some((*place, self.nodes.get(*place)?)))
+        #[cfg(test)]
+        let places = places.iter().inspect(|_| VISITED.set(VISITED.get() + 1));
+        #[cfg(not(test))]
+        let places = places.iter();
+        places.filter_map(|place| Some((*place, self.nodes.get(*place)?)))
     }
 }

@@ -525,6 +525,18 @@ impl ReceivingChain {
         ahead.iter().copied().chain(missing)
     }
 
+    /// The tag of the message with this number, if it has opened.
+    pub(super) fn used_tag(&self, iteration: u32) -> Option<Tag> {
+        let opened = self.with_row(iteration, |row| matches!(row, Iteration::Opened { .. }));
+        (opened == Some(true)).then(|| self.header_key().tag(iteration))
+    }
+
+    /// The tags of all that came, and of what was given up.
+    pub(super) fn former_tags(&self) -> impl Iterator<Item = Tag> {
+        let former = (self.first..self.next()).filter(|number| !self.missing.contains(*number));
+        former.map(|iteration| self.header_key().tag(iteration))
+    }
+
     pub(super) fn header_key(&self) -> &HeaderKey {
         match &self.state {
             State::Open(ahead) => &ahead.header_key,

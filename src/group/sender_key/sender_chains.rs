@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{Closed, ReceivingChain, SenderKeyError};
 use crate::address::Address;
 use crate::group::GroupId;
-use crate::session::{TagChange, Unsaved};
+use crate::session::{Tag, TagChange, Unsaved};
 use crate::timestamp::Timestamp;
 use crate::wire::{ChainId, GroupMessage, SenderKeyDistribution};
 
@@ -120,6 +120,16 @@ impl SenderChains {
         Ok(Unsaved::new(TakenIn { known: false, closed }, rows, tags))
     }
 
+    /// Whose chains these are is no member any more: they are over after a time, as if others
+    /// had come. If it comes back, that is longer than it sends in them.
+    pub fn leave(&mut self, now: Timestamp) -> Unsaved<(), ChainRow> {
+        let left = self
+            .chains
+            .iter_mut()
+            .filter_map(|chain| chain.supersede(now).then(|| rows_of(chain.chain_id(), [])));
+        Unsaved::new((), left.flatten().collect(), Vec::new())
+    }
+
     /// Forgets the keys of what has been missing for more than 30 days, and chains that
     /// ended more than 30 days ago; says how many messages are given up. To be called
     /// daily.
@@ -150,7 +160,7 @@ impl SenderChains {
     fn remove(&mut self, place: usize, rows: &mut Vec<ChainRow>, tags: &mut Vec<TagChange>) {
         let chain = self.chains.remove(place);
         rows.extend(rows_of(chain.chain_id(), chain.row_keys()));
-        tags.extend(chain.expected_tags().map(TagChange::Gone));
+        tags.extend(chain.expected_tags().chain(chain.former_tags()).map(TagChange::Gone));
     }
 
     /// The group.
@@ -181,6 +191,14 @@ impl SenderChains {
     /// the step names.
     pub fn chain_mut(&mut self, chain_id: ChainId) -> Option<&mut ReceivingChain> {
         self.chains.iter_mut().find(|chain| chain.chain_id() == chain_id)
+    }
+
+    /// The tag of the message that has opened by this row: it is expected no more, and names
+    /// whoever sends it again. When the chain goes, all of these are [`TagChange::Gone`].
+    #[must_use]
+    pub fn used_tag(&self, row: ChainRow) -> Option<Tag> {
+        let chain = self.chains.iter().find(|chain| chain.chain_id() == row.chain_id)?;
+        chain.used_tag(row.iteration?)
     }
 
     /// A row as it is now, secret; `None` if there is none any more, so that it is to be

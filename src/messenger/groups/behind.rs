@@ -35,6 +35,7 @@ pub(super) enum Counted {
     HandedOver,
     MissingAsked,
     UnknownAsked,
+    Searched,
 }
 
 impl Work<'_> {
@@ -56,6 +57,7 @@ impl Work<'_> {
             Counted::HandedOver => 5,
             Counted::MissingAsked => 6,
             Counted::UnknownAsked => 7,
+            Counted::Searched => 8,
         };
         let key = table::of_device(address, &[group.as_bytes().as_slice(), &[number]].concat());
         let row = self.view.get(table::ASKED, &key)?;
@@ -186,7 +188,8 @@ impl Work<'_> {
     }
 
     /// What a client does for its group: the owner takes out admins that have left, and
-    /// seals when much has come; what a seal made void is signed again.
+    /// seals when much has come; what a seal made void is signed again; who has rights says
+    /// which devices have none.
     pub(super) fn do_duties(&mut self, group: &GroupId) -> Result<(), Error> {
         let Some(known) = self.known(group)?.filter(|known| known.takes_part()) else {
             return Ok(());
@@ -202,7 +205,16 @@ impl Work<'_> {
             unless_refused(again)?;
         }
         let Some(roster) = self.roster(group)? else { return Ok(()) };
-        if roster.role(&us) != Some(Role::Owner) {
+        let role = roster.role(&us);
+        let may_act = role.is_some_and(|role| role != Role::Member);
+        let untold = roster.list_version(&us) < own.list.version();
+        // Lists that only grew have one device more with each.
+        let lost_some = own.list.version() > u64::try_from(own.list.devices().len()).unwrap_or(0);
+        if may_act && untold && lost_some && own.account.is_some() {
+            let devices = Action::Devices(Box::new((*own.list).clone()));
+            unless_refused(self.act(group, devices))?;
+        }
+        if role != Some(Role::Owner) {
             return Ok(());
         }
         let left = roster.left_admins();

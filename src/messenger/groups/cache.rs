@@ -27,8 +27,9 @@ pub(in crate::messenger) struct GroupCache {
     pub(super) rosters: HashMap<GroupId, Arc<Roster>>,
     pub(super) chains: HashMap<Place, SenderChains>,
     pub(super) tags: TagTable<Place>,
-    /// The tags of every chain of this revision are in the table.
+    /// The tags of every chain of this revision are in the table, but for those in `stale`.
     pub(super) tags_complete: bool,
+    pub(super) stale: Vec<Place>,
 }
 
 /// What steps have changed of groups.
@@ -54,7 +55,7 @@ impl GroupCache {
         }
         for place in touched.chains {
             self.chains.remove(&place);
-            self.tags_complete = false;
+            self.stale.push(place);
         }
     }
 

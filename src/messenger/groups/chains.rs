@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::super::search::Peers;
 use super::super::work::Work;
 use super::super::{Error, table};
 use crate::address::{Address, UserId};
+use crate::crypto::SecretBytes;
 use crate::group::GroupId;
 use crate::group::sender_key::{ChainRow, ReceivingChain, SenderChains};
 use crate::session::{Tag, TagChange};
@@ -46,6 +46,10 @@ impl Work<'_> {
         if let Some(chains) = self.cache.groups.chains.remove(&place) {
             return Ok(chains);
         }
+        self.load_chains(&place)
+    }
+
+    fn load_chains(&self, (group, sender): &Place) -> Result<SenderChains, Error> {
         let mut chains = SenderChains::new(*group, sender.clone());
         let prefix = table::of_device(sender, group.as_bytes());
         for (key, record) in self.view.scan_prefix(table::CHAINS, &prefix)? {
@@ -75,88 +79,94 @@ impl Work<'_> {
         tags: &[TagChange],
     ) {
         let (group, sender) = (chains.group_id(), chains.sender());
+        let mut is_over = false;
         for row in rows {
             let chain = chain_key(sender, group, row.chain_id);
-            let (table, key) = match row.iteration {
-                None => (table::CHAINS, chain),
-                Some(iteration) => (table::CHAIN_ROWS, row_key(&chain, iteration)),
-            };
-            match chains.row(*row) {
-                Some(value) => self.view.put(table, key, value),
-                None => {
-                    if row.iteration.is_none() {
-                        self.view.delete(table::ASKED, key.clone());
-                    }
-                    self.view.delete(table, key);
+            match (row.iteration, chains.row(*row)) {
+                (None, Some(record)) => self.view.put(table::CHAINS, chain, record),
+                (None, None) => {
+                    is_over = true;
+                    self.view.delete(table::ASKED, chain.clone());
+                    self.view.delete(table::CHAINS, chain);
                 }
+                (Some(iteration), Some(value)) => {
+                    self.view.put(table::CHAIN_ROWS, row_key(&chain, iteration), value);
+                    if let Some(tag) = chains.used_tag(*row) {
+                        let tag = tag.to_bytes().to_vec();
+                        self.view.put(table::USED_TAGS, tag, SecretBytes::new(chain));
+                    }
+                }
+                (Some(iteration), None) => {
+                    self.view.delete(table::CHAIN_ROWS, row_key(&chain, iteration));
+                }
+            }
+        }
+        for change in tags.iter().filter(|_| is_over) {
+            if let TagChange::Gone(tag) = change {
+                self.view.delete(table::USED_TAGS, tag.to_bytes().to_vec());
             }
         }
         self.cache.groups.tags.apply(&(*group, sender.clone()), tags);
     }
 
-    /// Puts the tags of every chain into memory.
+    /// Looks at the chains of a device in a group. They are not kept in memory for that.
+    pub(super) fn look_at<R>(
+        &self,
+        place: &Place,
+        look: impl FnOnce(&SenderChains) -> R,
+    ) -> Result<R, Error> {
+        match self.cache.groups.chains.get(place) {
+            Some(chains) => Ok(look(chains)),
+            None => Ok(look(&self.load_chains(place)?)),
+        }
+    }
+
+    /// Puts the tags of every chain into memory, or of those that are not as they were there.
     fn complete_group_tags(&mut self) -> Result<(), Error> {
-        if self.cache.groups.tags_complete {
-            return Ok(());
+        if !self.cache.groups.tags_complete {
+            self.cache.groups.stale = self.places(&[])?;
+            self.cache.groups.tags_complete = true;
         }
-        for place in self.places(&[])? {
-            let here = self.cache.groups.chains.contains_key(&place);
-            let (group, sender) = &place;
-            let chains = self.chains(group, sender)?;
-            for chain in chains.chains() {
-                self.cache.groups.tags.extend(&place, chain.expected_tags());
-            }
-            if here {
-                self.keep_chains(chains);
-            }
+        while let Some(place) = self.cache.groups.stale.last().cloned() {
+            let tags = |chains: &SenderChains| -> Vec<Tag> {
+                chains.chains().iter().flat_map(ReceivingChain::expected_tags).collect()
+            };
+            let tags = self.look_at(&place, tags)?;
+            self.cache.groups.tags.extend(&place, tags);
+            self.cache.groups.stale.pop();
         }
-        self.cache.groups.tags_complete = true;
         Ok(())
     }
 
     /// Where there are chains whose keys begin like this.
-    fn places(&self, prefix: &[u8]) -> Result<Vec<Place>, Error> {
+    pub(super) fn places(&self, prefix: &[u8]) -> Result<Vec<Place>, Error> {
         let rows = self.view.scan_prefix(table::CHAINS, prefix)?;
         let mut places: Vec<Place> = rows.iter().filter_map(|(key, _)| place_of(key)).collect();
         places.dedup();
         Ok(places)
     }
 
-    /// The chain that a message is of.
+    /// The chain that a message is of: by its tag, or one of whoever the transport says that
+    /// it is from.
     pub(super) fn find_chain(
         &mut self,
         message: &GroupMessage,
         claimed_from: Option<&UserId>,
-        peers: Peers<'_>,
-    ) -> Result<Option<(GroupId, Address, ChainId)>, Error> {
+    ) -> Result<Option<(Place, ChainId)>, Error> {
         self.complete_group_tags()?;
         let tag = Tag::from_bytes(message.tag());
         let mut places = self.cache.groups.tags.owners(tag).to_vec();
-        if let Some(found) = self.recognised(&places, message)? {
-            return Ok(Some(found));
-        }
+        // What has opened before comes again.
+        let used = self.view.get(table::USED_TAGS, &tag.to_bytes())?;
+        places.extend(used.and_then(|key| place_of(&key)));
         if let Some(user) = claimed_from {
-            places = self.places(&table::of_user(user, &[]))?;
+            places.extend(self.places(&table::of_user(user, &[]))?);
         }
-        match peers {
-            Peers::ByTag => {}
-            Peers::One(peer) => places.extend(self.places(&table::of_device(peer, &[]))?),
-            Peers::All => places = self.places(&[])?,
-        }
-        self.recognised(&places, message)
-    }
-
-    fn recognised(
-        &mut self,
-        places: &[Place],
-        message: &GroupMessage,
-    ) -> Result<Option<(GroupId, Address, ChainId)>, Error> {
-        for (group, sender) in places {
-            let chains = self.chains(group, sender)?;
-            let found = chains.find(message).map(ReceivingChain::chain_id);
-            self.keep_chains(chains);
-            if let Some(chain_id) = found {
-                return Ok(Some((*group, sender.clone(), chain_id)));
+        for place in places {
+            let chain =
+                self.look_at(&place, |chains| chains.find(message).map(|c| c.chain_id()))?;
+            if let Some(chain) = chain {
+                return Ok(Some((place, chain)));
             }
         }
         Ok(None)

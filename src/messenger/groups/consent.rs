@@ -21,7 +21,7 @@ impl Work<'_> {
                 self.want_chain(group, &address)?;
             }
         }
-        Ok(())
+        self.do_duties(group)
     }
 
     /// Silence from now on: the group is left, if we took part, and never heard again.
@@ -78,6 +78,7 @@ impl Work<'_> {
         let mut after = (*roster).clone();
         let told = after.follow(seal).map_err(|_| Error::Unknown)?;
         self.enter(Some(&roster), after, (*known).clone())?;
-        self.tell_roster(group, &told.events, None, &mut Vec::new())
+        self.tell_roster(group, &told.events, None, &mut Vec::new())?;
+        self.do_duties(group)
     }
 }

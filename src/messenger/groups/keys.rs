@@ -2,26 +2,14 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-
 use super::super::Error;
 use super::super::due::Job;
 use super::super::work::Work;
 use super::behind::Counted;
-use crate::address::{Address, UserId};
+use crate::address::Address;
 use crate::group::GroupId;
 use crate::group::sender_key::HandoverState;
-use crate::timestamp::Timestamp;
-use crate::wire::stored::messenger::HeldEnvelope;
-use crate::wire::{Control, GroupMessage, SenderKeyAcknowledgement};
-
-/// How long a message may come before its chain, and how much longer is waited at random, so
-/// that who sends what nobody knows does not see at once whom it is taken to be from.
-const WAIT_FOR_CHAIN: Duration = Duration::from_secs(60 * 60);
-const WAIT_AT_RANDOM: u64 = 60 * 60 * 1000;
-
-/// How many chains are asked for within an hour because of such envelopes.
-const UNKNOWN_AN_HOUR: u32 = 60;
+use crate::wire::{Control, SenderKeyAcknowledgement};
 
 /// When a chain goes once more to those who have not said that they have it, counted from
 /// when it went: then messages alone take it along.
@@ -50,47 +38,6 @@ impl Work<'_> {
             self.send_control(of, Control::SenderKeyWanted(*group.as_bytes()))?;
         }
         Ok(())
-    }
-
-    /// An envelope of a group is of no chain that is known here. If the transport says whom it
-    /// is from, and some time has not brought the chain, it is asked for, once. Says whether the
-    /// record is another.
-    pub(in crate::messenger) fn look_after_group_envelope(
-        &mut self,
-        held: &mut HeldEnvelope,
-    ) -> Result<bool, Error> {
-        let Ok(user) = UserId::new(&held.claimed_from) else { return Ok(false) };
-        if held.ask_at == u64::MAX || GroupMessage::decode(&held.envelope).is_err() {
-            return Ok(false);
-        }
-        let latest = self.now.after(2 * WAIT_FOR_CHAIN).as_millis();
-        let decides = held.ask_at == 0 || held.ask_at > latest;
-        if decides {
-            let at_random = Duration::from_millis(self.rng.random_range(0..WAIT_AT_RANDOM));
-            let from = Timestamp::from_millis(held.held_at);
-            held.ask_at = from.after(WAIT_FOR_CHAIN).after(at_random).as_millis();
-        }
-        let ask_at = Timestamp::from_millis(held.ask_at);
-        if self.now < ask_at {
-            self.set_due(Job::Held, &[], ask_at)?;
-            return Ok(decides);
-        }
-        held.ask_at = u64::MAX;
-        let Some(key) = self.list_of(&user)?.map(|list| list.account_key()) else {
-            return Ok(true);
-        };
-        let us = self.own()?.address().clone();
-        let of_all = GroupId::from_bytes([0; 32]);
-        for (group, _) in self.memberships(&user)?.iter().filter(|(_, member)| *member == key) {
-            for address in self.peers_of(&user)? {
-                if self.speaker(&address, group)?.is_some()
-                    && self.may_again(Counted::UnknownAsked, &us, &of_all, UNKNOWN_AN_HOUR)?
-                {
-                    self.want_chain(group, &address)?;
-                }
-            }
-        }
-        Ok(true)
     }
 
     /// A device lacks our chain: it gets it as it stands, and counts anew.

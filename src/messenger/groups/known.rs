@@ -30,6 +30,8 @@ pub(in crate::messenger) struct Known {
     pub(in crate::messenger) stopped: bool,
     /// When we left it.
     pub(in crate::messenger) left_at: Option<Timestamp>,
+    /// Since when we are no member, whatever the reason.
+    pub(in crate::messenger) gone_at: Option<Timestamp>,
 }
 
 impl Known {
@@ -43,6 +45,7 @@ impl Known {
             member: false,
             stopped: false,
             left_at: None,
+            gone_at: None,
         }
     }
 
@@ -79,12 +82,13 @@ impl Known {
             heads: raw.heads,
             member: raw.member,
             stopped: raw.stopped,
-            left_at: (raw.left_at != 0).then(|| Timestamp::from_millis(raw.left_at)),
+            left_at: time(raw.left_at),
+            gone_at: time(raw.gone_at),
         })
     }
 
     pub(super) fn to_record(&self) -> record::KnownGroup {
-        let Self { consent, consent_at, invited_by, head, heads, member, stopped, left_at } = self;
+        let Self { consent, consent_at, invited_by, head, heads, member, .. } = self;
         record::KnownGroup {
             consent: match consent {
                 Consent::Stranger => 0,
@@ -97,10 +101,15 @@ impl Known {
             head: head.as_bytes().to_vec(),
             heads: *heads,
             member: *member,
-            stopped: *stopped,
-            left_at: left_at.map_or(0, Timestamp::as_millis),
+            stopped: self.stopped,
+            left_at: self.left_at.map_or(0, Timestamp::as_millis),
+            gone_at: self.gone_at.map_or(0, Timestamp::as_millis),
         }
     }
+}
+
+fn time(millis: u64) -> Option<Timestamp> {
+    (millis != 0).then(|| Timestamp::from_millis(millis))
 }
 
 impl Work<'_> {
@@ -124,6 +133,35 @@ impl Work<'_> {
         self.view.put(table::GROUPS, group.as_bytes().to_vec(), row);
         self.touched_groups().groups.insert(*group);
         self.cache.groups.known.insert(*group, Some(Arc::new(known)));
+    }
+
+    /// Forgets a group of which we are no member, but that it was declined.
+    pub(super) fn forget_group(&mut self, group: &GroupId) -> Result<(), Error> {
+        if let Some(roster) = self.roster(group)? {
+            roster.members().for_each(|(member, _)| self.forget_membership(member, group));
+        }
+        self.drop_own_chain(group)?;
+        for user in self.intents_of(group)? {
+            self.drop_intent(&user, group);
+        }
+        for table in [table::ROSTERS, table::HEADS, table::GROUP_HELD] {
+            for (key, _) in self.view.scan_prefix(table, group.as_bytes())? {
+                self.view.delete(table, key);
+            }
+        }
+        self.touched_groups().groups.insert(*group);
+        self.cache.groups.rosters.remove(group);
+        match self.known(group)? {
+            Some(known) if known.consent == Consent::Blocked => {
+                // What comes after begins anew.
+                self.save_known(group, Known { heads: 0, ..(*known).clone() });
+            }
+            _ => {
+                self.view.delete(table::GROUPS, group.as_bytes().to_vec());
+                self.cache.groups.known.insert(*group, None);
+            }
+        }
+        Ok(())
     }
 
     /// Every group of which something is known.

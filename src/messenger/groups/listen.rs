@@ -3,7 +3,6 @@
 use super::super::Conversation;
 use super::super::happening::{Arrival, Happening};
 use super::super::receive::{Received, Rejection};
-use super::super::search::Peers;
 use super::super::work::Work;
 use super::super::{Consent, Error, EventId, table};
 use super::chains::rows_of;
@@ -15,18 +14,19 @@ use crate::session::{Content, KEPT_TIME};
 use crate::wire::{ChainId, Control, GroupMessage, MessageId, SenderKeyDistribution};
 
 impl Work<'_> {
-    /// Takes an envelope of a group; nothing if nobody knows it yet.
+    /// Takes an envelope of a group.
     pub(in crate::messenger) fn receive_group(
         &mut self,
         bytes: &[u8],
         message: &GroupMessage,
         claimed_from: Option<&UserId>,
-        peers: Peers<'_>,
-    ) -> Result<Option<Received>, Error> {
-        let Some((group, sender, chain_id)) = self.find_chain(message, claimed_from, peers)? else {
-            return Ok(None);
-        };
-        self.take_group_message(&group, &sender, chain_id, message, Some(bytes)).map(Some)
+    ) -> Result<Received, Error> {
+        match self.find_chain(message, claimed_from)? {
+            Some(((group, sender), chain_id)) => {
+                self.take_group_message(&group, &sender, chain_id, message, Some(bytes))
+            }
+            None => self.hold_unknown(bytes, claimed_from),
+        }
     }
 
     /// Takes a message of a chain that is known. `bytes` is what is held if its head is not.
@@ -216,7 +216,7 @@ impl Work<'_> {
             }
         }
         if !taken.known {
-            self.retry_held(sender)?;
+            self.retry_unknown(sender)?;
         }
         Ok(())
     }

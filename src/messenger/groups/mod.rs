@@ -8,7 +8,7 @@
 //! | `act`, `intents`, `consent` | what this side does |
 //! | `notes`, `news`, `parts`, `behind` | what members tell each other |
 //! | `readers`, `own_chain`, `speak` | sending |
-//! | `chains`, `keys`, `listen`, `waiting` | receiving |
+//! | `chains`, `keys`, `listen`, `unknown`, `waiting` | receiving |
 //! | `gaps`, `copies`, `sweep` | what went missing, and what is forgotten |
 //! | `told` | what an app is told |
 
@@ -36,6 +36,7 @@ mod rosters;
 mod speak;
 mod sweep;
 mod told;
+mod unknown;
 mod view;
 mod waiting;
 

@@ -8,16 +8,20 @@ use super::behind::unless_refused;
 use super::heads::start_of;
 use super::known::Known;
 use super::told::{GroupHappening, GroupNotice};
-use crate::address::Address;
+use crate::address::{Address, UserId};
 use crate::content::{Consent as Decided, GroupNews, GroupPart};
 use crate::group::{Action, GroupId, Inserted, Member, Roster, RosterEvent, Update, Welcome};
 use crate::timestamp::Timestamp;
 use crate::wire::{Ask, MAX_UPDATE_LEN, MessageId};
 
-/// How many groups may have invited us and wait for a decision.
-///
-/// Each takes as much as its inviter wants, a megabyte at most.
+/// How many groups may have invited us and wait for a decision, and how many of those by one
+/// user.
 const MAX_INVITATIONS: usize = 64;
+const INVITATIONS_A_USER: usize = 8;
+
+/// How many bytes a roster has at most that waits for a decision: all of the longest
+/// introduction. What comes then is asked for once it is accepted.
+const MAX_INVITATION_LEN: usize = MAX_UPDATE_LEN + 256 * 1024;
 
 impl Work<'_> {
     /// These changes, and nothing else.
@@ -158,7 +162,7 @@ impl Work<'_> {
         let invited = invited && !leave_is_void && !(is_back && known.left_at.is_none());
         if invited && !ourselves {
             let accepted = self.contact(&address.user)?.consent == Consent::Accepted;
-            if !accepted && self.waiting_invitations()? >= MAX_INVITATIONS {
+            if !accepted && !self.may_invite(&address.user)? {
                 return Ok(());
             }
             known.consent = if accepted { Consent::Accepted } else { Consent::Requested };
@@ -184,6 +188,10 @@ impl Work<'_> {
         if same && told.held == held_before && news.state.is_empty() && news.consent.is_none() {
             return Ok(());
         }
+        let waits = known.consent == Consent::Requested;
+        if waits && after.record().len() > MAX_INVITATION_LEN {
+            return Ok(());
+        }
         self.note_state(address, group, &known, &after, &news.state)?;
         self.enter(before.as_deref(), after.clone(), known)?;
         if invited && !ourselves {
@@ -191,6 +199,9 @@ impl Work<'_> {
             events.push(self.tell_group(GroupHappening { group: *group, by, notice }));
         } else {
             self.tell_roster(group, &told.events, None, events)?;
+        }
+        if waits && !is_in {
+            return self.forget_group(group);
         }
         if told.held > 0 || after.stopped().is_some() {
             self.ask_behind(address, group, None)?;
@@ -230,12 +241,17 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn waiting_invitations(&mut self) -> Result<usize, Error> {
-        let mut count = 0;
+    /// Whether somebody whom we do not know may invite us, beside those who have.
+    fn may_invite(&mut self, user: &UserId) -> Result<bool, Error> {
+        let (mut all, mut theirs) = (0, 0);
         for group in self.all_groups()? {
-            let known = self.known(&group)?;
-            count += usize::from(known.is_some_and(|known| known.consent == Consent::Requested));
+            if let Some(known) = self.known(&group)?
+                && known.consent == Consent::Requested
+            {
+                all += 1;
+                theirs += usize::from(known.invited_by.as_ref() == Some(user));
+            }
         }
-        Ok(count)
+        Ok(all < MAX_INVITATIONS && theirs < INVITATIONS_A_USER)
     }
 }

@@ -1,10 +1,14 @@
 //! What comes of groups in a session: told apart by who deals with it.
 
+use zeroize::Zeroizing;
+
+use super::super::receive::{Received, Rejection};
 use super::super::work::Work;
-use super::super::{Error, EventId};
+use super::super::{Error, EventId, table};
 use crate::address::Address;
-use crate::content::{GroupNote, GroupSaid};
+use crate::content::{Frame, GroupNote, GroupSaid, Said};
 use crate::group::GroupId;
+use crate::session::{Content, Delivered};
 use crate::wire::Control;
 
 impl Work<'_> {
@@ -21,6 +25,34 @@ impl Work<'_> {
             GroupSaid::Copy(copy) => self.take_group_copy(address, &group, &copy, events),
             GroupSaid::Unknown => Ok(()),
         }
+    }
+
+    /// Takes what somebody says whom we have blocked: nothing but changes of a group in which
+    /// we both are. Others go by them, and nothing tells that we do.
+    pub(in crate::messenger) fn take_of_blocked(
+        &mut self,
+        address: &Address,
+        delivered: &Delivered,
+    ) -> Result<Received, Error> {
+        let rejected = Ok(Received::Rejected(Rejection::Blocked));
+        let Content::Message { id, plaintext } = &delivered.content else { return rejected };
+        let Said::Group(note) = Frame::decode(plaintext.as_bytes()).said else { return rejected };
+        let GroupNote { group, said: GroupSaid::Part(part) } = note else { return rejected };
+        let takes_part = self.known(&group)?.is_some_and(|known| known.takes_part());
+        if !takes_part || !self.is_of_member(address, &group)? {
+            return rejected;
+        }
+        if delivered.seq != 0 {
+            let shown = table::of_user(&address.user, id.as_bytes());
+            if self.view.get(table::SHOWN, &shown)?.is_some() {
+                return Ok(Received::Duplicate);
+            }
+            let now = self.now.as_millis().to_be_bytes().to_vec();
+            self.view.put(table::SHOWN, shown, Zeroizing::new(now));
+        }
+        let mut events = Vec::new();
+        self.take_group_part(address, &group, part, &mut events)?;
+        Ok(Received::Opened(events))
     }
 
     /// Takes a control message about a group; says whether it is one.

@@ -58,11 +58,13 @@ impl Work<'_> {
                 self.view.delete(table::PARTS, key.clone());
             }
         }
-        self.view.put(table::PARTS, key_of(address, &whole, number), Zeroizing::new(bytes));
+        // With when it came.
+        let row = [self.now.as_millis().to_be_bytes().as_slice(), &bytes].concat();
+        self.view.put(table::PARTS, key_of(address, &whole, number), Zeroizing::new(row));
         let mut together = Vec::new();
         for number in 0..count {
             match self.view.get(table::PARTS, &key_of(address, &whole, number))? {
-                Some(part) => together.extend_from_slice(&part),
+                Some(part) => together.extend_from_slice(part.get(8..).unwrap_or_default()),
                 None => return Ok(None),
             }
         }

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::super::work::Work;
 use super::super::{Consent, Error, table};
-use crate::address::UserId;
+use crate::address::{Address, UserId};
 use crate::group::{GroupId, Member};
 use crate::identity::AccountKey;
 
@@ -38,6 +38,20 @@ impl Work<'_> {
     pub(super) fn memberships(&self, user: &UserId) -> Result<Vec<(GroupId, AccountKey)>, Error> {
         let rows = self.view.scan_prefix(table::MEMBERS, &table::of_user(user, &[]))?;
         Ok(rows.iter().filter_map(|(key, _)| split(key)).collect())
+    }
+
+    /// Whether this is a device of a member's, in a group that is ours too.
+    pub(super) fn is_of_member(
+        &mut self,
+        device: &Address,
+        group: &GroupId,
+    ) -> Result<bool, Error> {
+        let ours = self.known(group)?.is_some_and(|known| known.member);
+        let list = self.list_of(&device.user)?.filter(|list| list.device(device.device).is_some());
+        match list {
+            Some(list) if ours => Ok(self.member_since(&Member::of(&list), group)?.is_some()),
+            _ => Ok(false),
+        }
     }
 
     /// Whether this user, under the key that we know, and we take part in a group.

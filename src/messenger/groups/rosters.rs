@@ -70,6 +70,7 @@ impl Work<'_> {
         let own = self.own()?;
         let us = Member::of(&own.list);
         known.member = roster.role(&us).is_some();
+        known.gone_at = (!known.member).then(|| known.gone_at.unwrap_or(self.now));
         known.stopped = roster.stopped().is_some();
         let head = roster.head();
         if known.head != head || known.heads == 0 {

@@ -1,50 +1,97 @@
 //! What is kept of groups for thirty days, and then forgotten.
 
+use std::time::Duration;
+
 use super::super::happening::Happening;
 use super::super::work::Work;
 use super::super::{Error, table};
 use super::chains::place_of;
+use crate::group::GroupId;
 use crate::session::KEPT_TIME;
 use crate::store::Table;
 use crate::timestamp::Timestamp;
 use crate::wire::stored::{
     self,
-    messenger::{HeldEnvelope, SentToGroup},
+    messenger::{AskedOften, HeldEnvelope, SentToGroup},
 };
 
+/// How long it is kept how often something was done within an hour.
+const COUNTED: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Work<'_> {
+    /// Looks whether a row of groups is to be forgotten.
+    pub(in crate::messenger) fn sweep_group(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<(), Error> {
+        if table == table::CHAINS {
+            return self.sweep_chains(key);
+        }
+        if table == table::GROUPS {
+            return self.sweep_known(key);
+        }
+        let (at, kept) = if table == table::SENT {
+            let sent = stored::decode::<SentToGroup>(row, "sent message");
+            (sent.map_or(0, |row| row.sent_at), KEPT_TIME)
+        } else if table == table::PARTS {
+            (row.first_chunk().map_or(0, |at| u64::from_be_bytes(*at)), KEPT_TIME)
+        } else if table == table::GROUP_HELD && key.len() != 32 {
+            let held = stored::decode::<HeldEnvelope>(row, "held envelope");
+            (held.map_or(0, |row| row.held_at), KEPT_TIME)
+        } else if table == table::ASKED && is_count(key) {
+            (stored::decode::<AskedOften>(row, "count").map_or(0, |row| row.since), COUNTED)
+        } else {
+            // How many bytes are held, and what is asked for: it goes with what it is of.
+            return Ok(());
+        };
+        // Dated by a clock that was behind, it looks old and is not.
+        let at = Timestamp::from_millis(at).max(self.steady_since);
+        if self.now.since(at) > kept {
+            self.view.delete(table, key.to_vec());
+        }
+        Ok(())
+    }
+
     /// Forgets chains that are over, and the keys of what will not come any more.
-    pub(in crate::messenger) fn sweep_chains(&mut self, key: &[u8]) -> Result<(), Error> {
+    fn sweep_chains(&mut self, key: &[u8]) -> Result<(), Error> {
         if self.now.since(self.steady_since) <= KEPT_TIME {
             // What was closed before the clock leapt may look old, and is not.
             return Ok(());
         }
-        let Some((group, sender)) = place_of(key) else { return Ok(()) };
+        let Some(place) = place_of(key) else { return Ok(()) };
+        let here = self.cache.groups.chains.contains_key(&place);
+        let (group, sender) = place;
+        let is_member = self.is_of_member(&sender, &group)?;
         let mut chains = self.chains(&group, &sender)?;
+        if !is_member {
+            let ((), rows, tags) = chains.leave(self.now).into_parts();
+            self.save_chains(&chains, &rows, &tags);
+        }
         let (lost, rows, tags) = chains.expire(self.now).into_parts();
         self.save_chains(&chains, &rows, &tags);
-        self.keep_chains(chains);
+        if here {
+            self.keep_chains(chains);
+        }
         if lost > 0 {
             self.tell(Happening::Lost { from: sender, count: u64::from(lost) });
         }
         Ok(())
     }
 
-    /// Forgets what was sent to a group, or waits for one of its heads, for too long.
-    pub(in crate::messenger) fn sweep_group(&mut self, table: Table, key: &[u8], row: &[u8]) {
-        if table == table::GROUP_HELD && key.len() == 32 {
-            // How many bytes there are.
-            return;
+    /// Forgets a group of which we have been no member for long.
+    fn sweep_known(&mut self, key: &[u8]) -> Result<(), Error> {
+        let Ok(group) = key.try_into().map(GroupId::from_bytes) else { return Ok(()) };
+        let Some(at) = self.known(&group)?.and_then(|known| known.gone_at) else { return Ok(()) };
+        if self.now.since(at.max(self.steady_since)) > KEPT_TIME {
+            self.forget_group(&group)?;
         }
-        let at = if table == table::SENT {
-            stored::decode::<SentToGroup>(row, "sent message").map(|row| row.sent_at)
-        } else {
-            stored::decode::<HeldEnvelope>(row, "held envelope").map(|row| row.held_at)
-        };
-        // Dated by a clock that was behind, it looks old and is not.
-        let at = Timestamp::from_millis(at.unwrap_or(0)).max(self.steady_since);
-        if self.now.since(at) > KEPT_TIME {
-            self.view.delete(table, key.to_vec());
-        }
+        Ok(())
     }
+}
+
+/// Whether a key is of what is counted: device, group, what.
+fn is_count(key: &[u8]) -> bool {
+    table::split_device(key).is_some_and(|(_, rest)| rest.len() == 33)
 }

@@ -175,6 +175,6 @@ fn held_at(row: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_millis(record.held_at))
 }
 
-fn holds(row: &[u8], bytes: &[u8]) -> bool {
+pub(super) fn holds(row: &[u8], bytes: &[u8]) -> bool {
     stored::decode::<HeldEnvelope>(row, "held envelope").is_ok_and(|held| held.envelope == bytes)
 }

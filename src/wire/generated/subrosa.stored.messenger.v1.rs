@@ -582,6 +582,9 @@ pub struct KnownGroup {
     /// When we left it; 0: we have not.
     #[prost(uint64, tag = "8")]
     pub left_at: u64,
+    /// Since when we are no member; 0: we are one.
+    #[prost(uint64, tag = "9")]
+    pub gone_at: u64,
 }
 /// A head of a group's, by its first half.
 #[derive(::zeroize::Zeroize)]

@@ -15,5 +15,5 @@ mod people;
 mod random;
 mod reissue;
 mod seals;
-mod speed;
+mod steps;
 mod together;
