@@ -70,7 +70,8 @@ pub(crate) fn contents() -> Seeds {
     ]
     .concat();
     let image = [field(1, &pointer), vec![0x10, 2, 0x28, 7, 0x30, 8], field(10, b"LEHV6")].concat();
-    let album = [field(1, &image), field(1, &field(1, &pointer)), field(2, &field(1, b"Look"))];
+    let file = [field(1, &pointer), vec![0x10, 1]].concat();
+    let album = [field(1, &image), field(1, &file), field(2, &field(1, b"Look"))];
     let long = |head: [u8; 2], body: Vec<u8>| {
         let field = field(1, &body);
         [&head, &field[1..]].concat()
