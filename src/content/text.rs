@@ -203,3 +203,9 @@ impl From<&str> for Text {
         Self::from(text.to_owned())
     }
 }
+
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
