@@ -314,7 +314,7 @@ fn records_that_break_a_rule_show_nothing_and_unknown_parts_their_fallback() {
     let read = |record: Record| {
         let bytes = raw::Content {
             fallback: "fallback",
-            kind: raw::Kind::Record(record),
+            kind: raw::Kind::Record(Box::new(record)),
             ..raw::Content::default()
         }
         .encode();
@@ -380,9 +380,11 @@ fn records_that_break_a_rule_show_nothing_and_unknown_parts_their_fallback() {
 fn a_style_of_a_later_version_is_passed_over_and_kept() {
     let mut text = rich_text().to_raw();
     text.styles[0].kind = 77;
-    let bytes =
-        raw::Content { kind: raw::Kind::Record(Record::Text(text)), ..raw::Content::default() }
-            .encode();
+    let bytes = raw::Content {
+        kind: raw::Kind::Record(Box::new(Record::Text(text))),
+        ..raw::Content::default()
+    }
+    .encode();
     let content = Content::from_bytes(&bytes);
     let Kind::Text(text) = content.kind() else { panic!("a text") };
     assert!(text.styles().iter().map(|styled| styled.style).eq([Style::Bold]));

@@ -51,7 +51,7 @@ struct Parts {
     expires_after: u32,
     fallback: SecretText,
     reply_to: Option<MessageId>,
-    quote: Option<Quote>,
+    quote: Option<Box<Quote>>,
     forwarded: bool,
     kind: Kind,
     /// It is no content: nothing can be added to it.
@@ -207,7 +207,7 @@ impl Content {
         let message = quote.of().message;
         self.reply_to(message).change(|parts| {
             parts.append(|came| raw::append_quote(came, &quote.to_raw()));
-            parts.quote = Some(quote);
+            parts.quote = Some(Box::new(quote));
         })
     }
 
@@ -276,7 +276,7 @@ impl Content {
     /// What this says of the message that it answers.
     #[must_use]
     pub fn quote(&self) -> Option<&Quote> {
-        self.0.quote.as_ref()
+        self.0.quote.as_deref()
     }
 
     /// Whether somebody else has said it before, in another conversation, as its sender says.
@@ -325,6 +325,7 @@ impl Content {
     }
 
     /// No content at all, kept as it came.
+    #[cold]
     pub(super) fn malformed(bytes: &[u8]) -> Self {
         let mut content = Self::of(Kind::Unknown);
         let parts = Arc::make_mut(&mut content.0);
@@ -334,6 +335,7 @@ impl Content {
     }
 
     /// The content of these fields, which are those of `bytes`.
+    #[inline]
     pub(super) fn from_raw(fields: &raw::Content<'_>, bytes: &[u8]) -> Self {
         match Parts::from_raw(fields, bytes) {
             Some(parts) => Self(Arc::new(parts)),
@@ -349,7 +351,7 @@ impl Content {
     /// See [`ContentError`]: it is not sent.
     pub(crate) fn check(&self) -> Result<(), ContentError> {
         self.0.kind.check()?;
-        self.0.quote.as_ref().map_or(Ok(()), Quote::check)?;
+        self.0.quote.as_deref().map_or(Ok(()), Quote::check)?;
         let limit = MAX_ENCODED_LEN;
         let length = self.0.encoded_len(Timestamp::from_millis(u64::MAX));
         if length > limit { Err(ContentError::TooLong { limit }) } else { Ok(()) }
@@ -372,6 +374,7 @@ impl Content {
 
 impl Parts {
     /// What these fields say; nothing if they break a rule.
+    #[inline]
     fn from_raw(fields: &raw::Content<'_>, bytes: &[u8]) -> Option<Self> {
         let raw::Content {
             sent_at: _,
@@ -390,10 +393,10 @@ impl Parts {
         };
         let quote = match (quote, reply_to) {
             (None, _) => None,
-            (Some(quote), Some(message)) => Some(Quote::from_raw(quote, message).ok()?),
+            (Some(quote), Some(message)) => Some(Box::new(Quote::from_raw(quote, message).ok()?)),
             (Some(_), None) => return None,
         };
-        quote.as_ref().map_or(Ok(()), Quote::check).ok()?;
+        quote.as_deref().map_or(Ok(()), Quote::check).ok()?;
         let (kind, whole) = match Kind::from_raw(kind) {
             Ok(known) => known,
             Err(Refusal::Unknown) => (Kind::Unknown, false),
@@ -434,13 +437,14 @@ impl Parts {
         }
     }
 
+    #[inline]
     fn to_raw(&self, sent_at: Option<Timestamp>) -> raw::Content<'_> {
         raw::Content {
             sent_at: sent_at.map_or(0, Timestamp::as_millis),
             expires_after: self.expires_after,
             fallback: self.fallback.as_str(),
             reply_to: self.reply_to.as_ref().map_or(&[], |id| id.as_bytes().as_slice()),
-            quote: self.quote.as_ref().map(Quote::to_raw),
+            quote: self.quote.as_deref().map(|quote| Box::new(quote.to_raw())),
             forwarded: self.forwarded,
             kind: self.kind.to_raw(),
             complete: true,

@@ -47,14 +47,16 @@ impl Frame {
         };
         let mut content = raw::Content {
             sent_at: sent_at.as_millis(),
-            kind: raw::Kind::Record(record),
+            kind: raw::Kind::Record(Box::new(record)),
             ..raw::Content::default()
         };
         let bytes = SecretBytes::new(content.encode());
-        match &mut content.kind {
-            raw::Kind::Record(Record::Sync(sync)) => raw::wipe(sync),
-            raw::Kind::Record(Record::Group(note)) => raw::wipe_note(note),
-            _ => {}
+        if let raw::Kind::Record(record) = &mut content.kind {
+            match record.as_mut() {
+                Record::Sync(sync) => raw::wipe(sync),
+                Record::Group(note) => raw::wipe_note(note),
+                _ => {}
+            }
         }
         bytes
     }
@@ -66,11 +68,15 @@ impl Frame {
             return Self { sent_at: Timestamp::default(), said };
         };
         let sent_at = Timestamp::from_millis(fields.sent_at);
-        let said = match &mut fields.kind {
-            raw::Kind::Record(Record::Sync(sync)) => {
+        let record = match &mut fields.kind {
+            raw::Kind::Record(record) => Some(record.as_mut()),
+            _ => None,
+        };
+        let said = match record {
+            Some(Record::Sync(sync)) => {
                 Sync::from_raw(std::mem::take(sync)).map_or(Said::Nothing, Said::Sync)
             }
-            raw::Kind::Record(Record::Group(note)) => {
+            Some(Record::Group(note)) => {
                 GroupNote::from_raw(std::mem::take(note)).map_or(Said::Nothing, Said::Group)
             }
             raw::Kind::Record(Record::Verification(verification)) => {

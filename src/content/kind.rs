@@ -150,17 +150,25 @@ impl Kind {
     }
 
     /// What the wire says; whether nothing of it was passed over.
+    #[inline]
     pub(super) fn from_raw(raw: &raw::Kind<'_>) -> Result<(Self, bool), Refusal> {
-        let (kind, whole) = match raw {
-            raw::Kind::Text(text) => (Self::Text(Text::from(*text)), true),
-            raw::Kind::Record(record) => {
-                let kind = Self::from_record(record)?;
-                let whole = matches!(kind.to_raw(), raw::Kind::Record(again) if again == *record);
-                (kind, whole)
+        match raw {
+            raw::Kind::Text(text) => {
+                let text = Text::from(*text);
+                text.check()?;
+                Ok((Self::Text(text), true))
             }
-            raw::Kind::Unknown => return Err(Refusal::Unknown),
-        };
+            raw::Kind::Record(record) => Self::read(record),
+            raw::Kind::Unknown => Err(Refusal::Unknown),
+        }
+    }
+
+    /// The same of what is more than a text.
+    #[cold]
+    fn read(record: &raw::Record) -> Result<(Self, bool), Refusal> {
+        let kind = Self::from_record(record)?;
         kind.check()?;
+        let whole = matches!(kind.to_raw(), raw::Kind::Record(again) if *again == *record);
         Ok((kind, whole))
     }
 
@@ -195,13 +203,20 @@ impl Kind {
         })
     }
 
+    #[inline]
     pub(super) fn to_raw(&self) -> raw::Kind<'_> {
+        match self {
+            Self::Text(text) if text.is_plain() => raw::Kind::Text(text.as_str()),
+            kind => kind.write().map_or(raw::Kind::Unknown, raw::Kind::Record),
+        }
+    }
+
+    /// The same of what is more than a text.
+    #[cold]
+    fn write(&self) -> Option<Box<raw::Record>> {
         use raw::Record;
-        raw::Kind::Record(match self {
-            Self::Text(text) => match text.as_plain() {
-                Some(text) => return raw::Kind::Text(text),
-                None => Record::Text(text.to_raw()),
-            },
+        Some(Box::new(match self {
+            Self::Text(text) => Record::Text(text.to_raw()),
             Self::Attachments(attachments) => Record::Attachments(attachments.to_raw()),
             Self::Location(location) => Record::Location(location.to_raw()),
             Self::Card(card) => Record::Card(card.to_raw()),
@@ -221,8 +236,8 @@ impl Kind {
             Self::Receipt(receipt) => Record::Receipt(receipt.to_raw()),
             Self::Typing(typing) => Record::Typing(typing.to_raw()),
             Self::Request(request) => Record::Request(request.to_raw()),
-            Self::Unknown => return raw::Kind::Unknown,
-        })
+            Self::Unknown => return None,
+        }))
     }
 }
 

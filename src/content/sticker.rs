@@ -9,7 +9,7 @@ use crate::wire::content as raw;
 /// An image that says something by itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sticker {
-    image: Pointer,
+    image: Box<Pointer>,
     emoji: SecretText,
     width: u32,
     height: u32,
@@ -19,7 +19,7 @@ impl Sticker {
     /// This image, so many pixels wide and high, and what it says in one character.
     #[must_use]
     pub fn new(image: Pointer, width: u32, height: u32, emoji: impl Into<String>) -> Self {
-        Self { image, emoji: SecretText::new(emoji), width, height }
+        Self { image: Box::new(image), emoji: SecretText::new(emoji), width, height }
     }
 
     /// Where it is, and what opens it.

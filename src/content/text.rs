@@ -39,6 +39,13 @@ pub const MAX_PREVIEWS: usize = 4;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Text {
     text: SecretText,
+    /// Most texts have nothing else.
+    more: Option<Box<More>>,
+}
+
+/// What belongs to a text; not all of it is empty.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct More {
     mentions: Vec<Mention>,
     styles: Vec<Styled>,
     previews: Vec<Preview>,
@@ -48,23 +55,25 @@ impl Text {
     /// The same, where this part of it means somebody.
     #[must_use]
     pub fn mentioning(mut self, at: Range<usize>, user: UserId) -> Self {
-        let place = self.mentions.partition_point(|other| other.at.start <= at.start);
-        self.mentions.insert(place, Mention { at, user });
+        let mentions = &mut self.more.get_or_insert_default().mentions;
+        let place = mentions.partition_point(|other| other.at.start <= at.start);
+        mentions.insert(place, Mention { at, user });
         self
     }
 
     /// The same, where this part of it looks like that.
     #[must_use]
     pub fn styled(mut self, at: Range<usize>, style: Style) -> Self {
-        let place = self.styles.partition_point(|other| other.at.start <= at.start);
-        self.styles.insert(place, Styled { at, style });
+        let styles = &mut self.more.get_or_insert_default().styles;
+        let place = styles.partition_point(|other| other.at.start <= at.start);
+        styles.insert(place, Styled { at, style });
         self
     }
 
     /// The same with what is behind a link of it.
     #[must_use]
     pub fn with_preview(mut self, preview: Preview) -> Self {
-        self.previews.push(preview);
+        self.more.get_or_insert_default().previews.push(preview);
         self
     }
 
@@ -77,19 +86,19 @@ impl Text {
     /// Whom it means, from its beginning to its end.
     #[must_use]
     pub fn mentions(&self) -> &[Mention] {
-        &self.mentions
+        self.more.as_ref().map_or(&[], |more| &more.mentions)
     }
 
     /// How parts of it look, in the order of their beginnings.
     #[must_use]
     pub fn styles(&self) -> &[Styled] {
-        &self.styles
+        self.more.as_ref().map_or(&[], |more| &more.styles)
     }
 
     /// What is behind links of it.
     #[must_use]
     pub fn previews(&self) -> &[Preview] {
-        &self.previews
+        self.more.as_ref().map_or(&[], |more| &more.previews)
     }
 
     /// The text cut wherever a mention or a style begins or ends, each piece fit to be
@@ -99,28 +108,19 @@ impl Text {
         Piece::all_of(self)
     }
 
-    /// Only the text, if there is nothing else.
-    pub(super) fn as_plain(&self) -> Option<&str> {
-        let Self { text, mentions, styles, previews } = self;
-        let plain = mentions.is_empty() && styles.is_empty() && previews.is_empty();
-        plain.then_some(text.as_str())
+    /// Whether there is nothing but the text.
+    pub(super) fn is_plain(&self) -> bool {
+        self.more.is_none()
     }
 
+    #[inline]
     pub(super) fn check(&self) -> Result<(), ContentError> {
-        let Self { text, mentions, styles, previews } = self;
+        let Self { text, more } = self;
         let text = text.as_str();
         if text.len() > MAX_TEXT_LEN {
             return Err(ContentError::TooLong { limit: MAX_TEXT_LEN });
         }
-        ContentError::check("mentions", mentions.len(), MAX_MENTIONS)?;
-        ContentError::check("styles", styles.len(), MAX_STYLES)?;
-        ContentError::check("previews", previews.len(), MAX_PREVIEWS)?;
-        check_ranges(text, mentions.iter().map(|mention| &mention.at))?;
-        check_ranges(text, styles.iter().map(|styled| &styled.at))?;
-        if !mentions.is_sorted_by(|one, next| one.at.end <= next.at.start) {
-            return Err(ContentError::Range);
-        }
-        previews.iter().try_for_each(|preview| preview.check(text))
+        more.as_ref().map_or(Ok(()), |more| more.check(text))
     }
 
     pub(super) fn from_raw(raw: &raw::Text) -> Result<Self, Refusal> {
@@ -130,22 +130,38 @@ impl Text {
         // Those of a later version are passed over, wherever they are.
         check_ranges(text, styles.iter().map(|(at, _)| at))?;
         let known = |(at, style): (_, Option<_>)| Some(Styled { at, style: style? });
-        Ok(Self {
-            text: SecretText::new(text.as_str()),
+        let more = More {
             mentions: all(mentions.iter().map(Mention::from_raw))?,
             styles: styles.into_iter().filter_map(known).collect(),
             previews: all(previews.iter().map(Preview::from_raw))?,
-        })
+        };
+        let more = (more != More::default()).then(|| Box::new(more));
+        Ok(Self { text: SecretText::new(text.as_str()), more })
     }
 
     pub(super) fn to_raw(&self) -> raw::Text {
-        let Self { text, mentions, styles, previews } = self;
         raw::Text {
-            text: text.to_raw(),
-            mentions: mentions.iter().map(Mention::to_raw).collect(),
-            styles: styles.iter().map(Styled::to_raw).collect(),
-            previews: previews.iter().map(Preview::to_raw).collect(),
+            text: self.text.to_raw(),
+            mentions: self.mentions().iter().map(Mention::to_raw).collect(),
+            styles: self.styles().iter().map(Styled::to_raw).collect(),
+            previews: self.previews().iter().map(Preview::to_raw).collect(),
         }
+    }
+}
+
+impl More {
+    #[cold]
+    fn check(&self, text: &str) -> Result<(), ContentError> {
+        let Self { mentions, styles, previews } = self;
+        ContentError::check("mentions", mentions.len(), MAX_MENTIONS)?;
+        ContentError::check("styles", styles.len(), MAX_STYLES)?;
+        ContentError::check("previews", previews.len(), MAX_PREVIEWS)?;
+        check_ranges(text, mentions.iter().map(|mention| &mention.at))?;
+        check_ranges(text, styles.iter().map(|styled| &styled.at))?;
+        if !mentions.is_sorted_by(|one, next| one.at.end <= next.at.start) {
+            return Err(ContentError::Range);
+        }
+        previews.iter().try_for_each(|preview| preview.check(text))
     }
 }
 
@@ -185,5 +201,11 @@ impl From<String> for Text {
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         Self::from(text.to_owned())
+    }
+}
+
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
     }
 }

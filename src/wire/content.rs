@@ -51,7 +51,7 @@ pub(crate) struct Content<'a> {
     pub(crate) fallback: &'a str,
     /// 16 bytes or none; not checked here.
     pub(crate) reply_to: &'a [u8],
-    pub(crate) quote: Option<Quote>,
+    pub(crate) quote: Option<Box<Quote>>,
     pub(crate) forwarded: bool,
     pub(crate) kind: Kind<'a>,
     /// These fields encode to the very bytes.
@@ -62,7 +62,7 @@ pub(crate) struct Content<'a> {
 pub(crate) enum Kind<'a> {
     /// A text and no more.
     Text(&'a str),
-    Record(Record),
+    Record(Box<Record>),
     /// None that this version knows.
     Unknown,
 }
@@ -84,6 +84,7 @@ impl Default for Content<'_> {
 
 impl<'a> Content<'a> {
     /// Decodes a content; a kind that is not known is no error.
+    #[inline]
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut content = Content::default();
         let mut last = 0;
@@ -104,6 +105,7 @@ impl<'a> Content<'a> {
     }
 
     /// Takes the field that `rest` is within.
+    #[inline]
     fn take_field(
         &mut self,
         number: u32,
@@ -121,11 +123,12 @@ impl<'a> Content<'a> {
             field::FALLBACK => self.fallback = take_text(wire_type, rest)?,
             field::REPLY_TO => self.reply_to = take_bytes(wire_type, rest)?,
             field::QUOTE => {
-                let mut quote = self.quote.take().unwrap_or_default();
+                let quote = self.quote.get_or_insert_default();
                 let bytes = take_bytes(wire_type, rest)?;
                 quote.merge(bytes).map_err(malformed)?;
-                self.complete &= quote.encode_to_vec() == bytes;
-                self.quote = Some(quote);
+                let mut again = quote.encode_to_vec();
+                self.complete &= again == bytes;
+                again.as_mut_slice().zeroize();
             }
             field::FORWARDED => {
                 let number = take_varint(wire_type, rest)?;
@@ -139,25 +142,7 @@ impl<'a> Content<'a> {
                 self.kind = Kind::Text(text);
             }
             field::TEXT..=field::LAST_KIND | field::VERIFICATION => {
-                let mut record = match std::mem::replace(&mut self.kind, Kind::Unknown) {
-                    Kind::Text(text) => {
-                        let mut record = Text::default();
-                        record.text = text.to_owned();
-                        Some(Record::Text(record))
-                    }
-                    Kind::Record(record) => Some(record),
-                    Kind::Unknown => None,
-                };
-                let context = DecodeContext::default();
-                Record::merge(&mut record, number, wire_type, rest, context).map_err(malformed)?;
-                if let Some(record) = record {
-                    let taken = field.len().saturating_sub(rest.len());
-                    let mut again = Vec::with_capacity(record.encoded_len());
-                    record.encode(&mut again);
-                    self.complete &= field.get(..taken) == Some(again.as_slice());
-                    again.as_mut_slice().zeroize();
-                    self.kind = Kind::Record(record);
-                }
+                self.take_record(number, wire_type, field, rest)?;
             }
             unknown => {
                 self.complete = false;
@@ -168,7 +153,39 @@ impl<'a> Content<'a> {
         Ok(())
     }
 
+    /// Takes a kind that is more than a text.
+    #[cold]
+    fn take_record(
+        &mut self,
+        number: u32,
+        wire_type: WireType,
+        field: &'a [u8],
+        rest: &mut &'a [u8],
+    ) -> Result<(), DecodeError> {
+        let mut record = match std::mem::replace(&mut self.kind, Kind::Unknown) {
+            Kind::Text(text) => {
+                let mut record = Text::default();
+                record.text = text.to_owned();
+                Some(Record::Text(record))
+            }
+            Kind::Record(record) => Some(*record),
+            Kind::Unknown => None,
+        };
+        let context = DecodeContext::default();
+        Record::merge(&mut record, number, wire_type, rest, context).map_err(malformed)?;
+        if let Some(record) = record {
+            let taken = field.len().saturating_sub(rest.len());
+            let mut again = Vec::with_capacity(record.encoded_len());
+            record.encode(&mut again);
+            self.complete &= field.get(..taken) == Some(again.as_slice());
+            again.as_mut_slice().zeroize();
+            self.kind = Kind::Record(Box::new(record));
+        }
+        Ok(())
+    }
+
     /// The length of [`Self::encode`]'s bytes.
+    #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
         varint_field_len(field::SENT_AT, self.sent_at)
             + varint_field_len(field::EXPIRES_AFTER, self.expires_after.into())
@@ -187,6 +204,7 @@ impl<'a> Content<'a> {
     }
 
     /// The bytes of these fields, in a buffer that was never moved.
+    #[inline]
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.encoded_len());
         put_varint(field::SENT_AT, self.sent_at, &mut bytes);
@@ -202,7 +220,7 @@ impl<'a> Content<'a> {
                 put_head(field::TEXT, text_len(text), &mut bytes);
                 put_bytes(field::TEXT_TEXT, text.as_bytes(), &mut bytes);
             }
-            Kind::Record(record) => record.encode(&mut bytes),
+            Kind::Record(record) => Record::encode(record, &mut bytes),
             Kind::Unknown => {}
         }
         bytes
@@ -210,6 +228,7 @@ impl<'a> Content<'a> {
 }
 
 /// A text, if the field is one and has nothing else in it; else nothing is taken.
+#[inline]
 fn only_text<'a>(wire_type: WireType, rest: &mut &'a [u8]) -> Option<&'a str> {
     let mut behind = *rest;
     let mut body = fields::take_bytes(wire_type, &mut behind)?;

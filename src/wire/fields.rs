@@ -6,10 +6,12 @@ use prost::encoding::{
 };
 
 /// The number and type of the next field.
+#[inline]
 pub(super) fn take_key(rest: &mut &[u8]) -> Option<(u32, WireType)> {
     decode_key(rest).ok()
 }
 
+#[inline]
 pub(super) fn take_varint(wire_type: WireType, rest: &mut &[u8]) -> Option<u64> {
     if wire_type != WireType::Varint {
         return None;
@@ -17,6 +19,7 @@ pub(super) fn take_varint(wire_type: WireType, rest: &mut &[u8]) -> Option<u64> 
     decode_varint(rest).ok()
 }
 
+#[inline]
 pub(super) fn take_bytes<'a>(wire_type: WireType, rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     if wire_type != WireType::LengthDelimited {
         return None;
@@ -48,6 +51,7 @@ fn take_array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// The bytes of this field, if it is the next one.
+#[inline]
 pub(super) fn take_field<'a>(number: u32, rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (next, wire_type) = take_key(rest)?;
     if next != number {
@@ -56,6 +60,7 @@ pub(super) fn take_field<'a>(number: u32, rest: &mut &'a [u8]) -> Option<&'a [u8
     take_bytes(wire_type, rest)
 }
 
+#[inline]
 fn key_len(number: u32) -> usize {
     encoded_len_varint(u64::from(number) << 3)
 }
@@ -72,6 +77,7 @@ pub(super) fn message_len(number: u32, length: usize) -> usize {
     key_len(number) + encoded_len_varint(wide(length)) + length
 }
 
+#[inline]
 pub(super) fn put_varint(number: u32, value: u64, bytes: &mut Vec<u8>) {
     if value != 0 {
         encode_key(number, WireType::Varint, bytes);
@@ -79,6 +85,7 @@ pub(super) fn put_varint(number: u32, value: u64, bytes: &mut Vec<u8>) {
     }
 }
 
+#[inline]
 pub(super) fn put_bytes(number: u32, content: &[u8], bytes: &mut Vec<u8>) {
     if !content.is_empty() {
         put_head(number, content.len(), bytes);

@@ -1,13 +1,16 @@
 //! What the fuzzers begin with: genuine values, so that they get behind every signature
 //! and seal.
 
-use subrosa::Timestamp;
-use subrosa::content::{Content, Typing};
+use rand::SeedableRng;
+use subrosa::content::{
+    Card, Content, Location, Preview, Quote, Reference, Style, Text, Typing, call, poll,
+};
 use subrosa::group::sender_key::{Handover, ReceivingChain};
 use subrosa::handshake::{DevicePrekeys, PrekeyBundle, PrekeySecret};
 use subrosa::identity::{Account, Device};
 use subrosa::session::PeerRow;
 use subrosa::wire::MessageId;
+use subrosa::{Timestamp, UserId};
 
 use crate::backup::{self, LATER, NEWER, NOT_PADDED, RAW, SAME, SEALED, UNKNOWN, WORDS};
 use crate::conversation::{
@@ -71,7 +74,52 @@ pub(crate) fn contents() -> Seeds {
     let later = [&field(3, b"A poll"), &[0xa2, 0x38][..], &[4], b"when"].concat();
     let marks = [field(1, b"owner"), field(2, ids[1].as_bytes())].concat();
     let sync = [&[0xa2, 0x01, 27], field(3, &marks).as_slice()].concat();
+    let bob = UserId::new("bob").unwrap();
+    let name = Reference::new(bob.clone(), ids[0]);
+    let rich = Text::from("Grüße an Bob: https://rose.example")
+        .mentioning(11..14, bob.clone())
+        .styled(0..7, Style::Bold)
+        .with_preview(Preview::new("https://rose.example", "Roses"));
+    let rng = &mut rand::rngs::ChaCha8Rng::seed_from_u64(START);
+    let right = poll::Answer::new(poll::Choices::one(1), rng);
+    let quiz = poll::Poll::new("Which?", ["this", "that"]).with_answer(&right);
+    let call = call::Call::begin(call::Offer::new(call::Media::Video, "v=0", rng), rng);
+    let step = |step| Content::call(call::Call::next(call.id(), step)).to_bytes();
+    // Attachments and stickers begin where a pointer is made: these have one that is.
+    let pointer = [
+        field(1, b"https://files.example/7"),
+        field(2, &[1; 32]),
+        field(3, &[2; 32]),
+        vec![0x20, 99],
+        field(5, b"image/webp"),
+    ]
+    .concat();
+    let image = [field(1, &pointer), vec![0x10, 2, 0x28, 7, 0x30, 8], field(10, b"LEHV6")].concat();
+    let file = [field(1, &pointer), vec![0x10, 1]].concat();
+    let album = [field(1, &image), field(1, &file), field(2, &field(1, b"Look"))];
+    let long = |head: [u8; 2], body: Vec<u8>| {
+        let field = field(1, &body);
+        [&head, &field[1..]].concat()
+    };
     vec![
+        ("rich-text", Content::text(rich.clone()).to_bytes()),
+        ("quote", text.clone().quoting(Quote::new(name.clone(), &text)).to_bytes()),
+        ("forwarded", text.clone().forward().to_bytes()),
+        ("attachments", long([0xb2, 0x01], album.concat())),
+        ("location", Content::location(Location::at(-1, 2).named("here")).to_bytes()),
+        ("card", Content::card(Card::of("Bob").with_user(bob).with_entry("a", "b")).to_bytes()),
+        ("sticker", long([0xca, 0x01], [field(1, &pointer), field(2, b"!")].concat())),
+        ("reaction", Content::reaction(name.clone(), "👍").to_bytes()),
+        ("edit", Content::edit(ids[1], rich).to_bytes()),
+        ("delete", Content::delete(ids[1]).to_bytes()),
+        ("quiz", Content::poll(quiz).to_bytes()),
+        ("vote", Content::vote(name, poll::Choices::one(1).and(0)).to_bytes()),
+        ("closing", Content::close(ids[1], &[1, 200], Some(&right)).to_bytes()),
+        ("timer", Content::timer(Some(std::time::Duration::from_secs(60))).to_bytes()),
+        ("offer", Content::call(call.clone()).to_bytes()),
+        ("taken", step(call::Step::Answer(call::Answer::new("v=0", rng)))),
+        ("candidates", step(call::Step::Candidates(vec![vec![1], vec![2]]))),
+        ("hung-up", step(call::Step::End(call::EndReason::HungUp))),
         ("text", text.to_bytes()),
         ("answer", answer.to_bytes()),
         ("read", Content::read(&ids).to_bytes()),

@@ -19,7 +19,7 @@ pub struct Poll {
     question: SecretText,
     choices: Vec<SecretText>,
     most: u32,
-    commitment: Option<[u8; 32]>,
+    commitment: Option<Box<[u8; 32]>>,
     closes_at: Timestamp,
 }
 
@@ -50,7 +50,7 @@ impl Poll {
     /// be changed.
     #[must_use]
     pub fn with_answer(mut self, answer: &Answer) -> Self {
-        self.commitment = Some(answer.commitment());
+        self.commitment = Some(Box::new(answer.commitment()));
         self
     }
 
@@ -95,7 +95,7 @@ impl Poll {
     #[must_use]
     pub fn answer_in(&self, closing: &Closing) -> Option<Choices> {
         let answer = closing.answer()?;
-        (self.commitment == Some(answer.commitment())).then(|| answer.choices())
+        (self.commitment.as_deref() == Some(&answer.commitment())).then(|| answer.choices())
     }
 
     /// Whether so much can be chosen.
@@ -122,7 +122,7 @@ impl Poll {
         let raw::Poll { question, choices, most, commitment, closes_at } = raw;
         let commitment = match commitment.as_slice() {
             [] => None,
-            commitment => Some(fixed(commitment)?),
+            commitment => Some(Box::new(fixed(commitment)?)),
         };
         Ok(Self {
             question: SecretText::new(question.as_str()),
@@ -139,7 +139,7 @@ impl Poll {
             question: question.to_raw(),
             choices: choices.iter().map(SecretText::to_raw).collect(),
             most: *most,
-            commitment: commitment.map(|hash| hash.to_vec()).unwrap_or_default(),
+            commitment: commitment.as_ref().map(|hash| hash.to_vec()).unwrap_or_default(),
             closes_at: closes_at.as_millis(),
         }
     }
