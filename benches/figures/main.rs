@@ -111,11 +111,7 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
-<<<<<<< HEAD
-const MEASURES: [(&[&str], Measure); 26] = [
-=======
-const MEASURES: [(&[&str], Measure); 27] = [
->>>>>>> 72bbf2c6fe9549bb3bec073658b199d2eb3cb720
+const MEASURES: [(&[&str], Measure); 28] = [
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
