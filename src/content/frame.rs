@@ -79,7 +79,7 @@ impl Frame {
             Some(Record::Group(note)) => {
                 GroupNote::from_raw(std::mem::take(note)).map_or(Said::Nothing, Said::Group)
             }
-            raw::Kind::Record(Record::Verification(verification)) => {
+            Some(Record::Verification(verification)) => {
                 Verification::from_raw(verification).map_or(Said::Nothing, Said::Verification)
             }
             _ => {
