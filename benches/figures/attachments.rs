@@ -37,6 +37,10 @@ fn read(pointer: &Pointer, sealed: impl Read + io::Seek) {
 }
 
 /// Sealing and opening 64 MiB.
+///
+/// A floor goes through all bytes twice, once for each primitive, where an attachment goes
+/// through them once: in memory that costs it as much as the copy that reading is. Against
+/// both primitives in one pass the ratios are 1.11.
 pub(crate) fn whole(run: &Run) -> Vec<Figure> {
     let (plain, mut inputs) = (vec![7; LENGTH], Inputs::new());
     let mut sealed = Vec::with_capacity(LENGTH + (1 << 20));

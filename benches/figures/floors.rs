@@ -10,7 +10,7 @@ use crate::clock::each;
 use crate::primitives::Inputs;
 use crate::primitives::Primitive::{
     self, Decapsulate, Ed25519Key, Encapsulate, ExpandBlock, Hmac, KemCheck, KemKey, Mask, Open,
-    OpenLarge, Random, Seal, SealLarge, Sign, Verify, VerifyTogether, X25519, X25519Key,
+    OpenLarge, Random, Seal, SealLarge, Sha256, Sign, Verify, VerifyTogether, X25519, X25519Key,
 };
 
 /// A primitive, how often, and the section of SPEC.md that demands it.
@@ -116,13 +116,13 @@ pub(crate) const EPOCH: [Part; 5] = [
 ];
 
 /// A file of that length sealed as an attachment.
-pub(crate) const fn attachment_encrypt(length: usize) -> [Part; 1] {
-    [Part(SealLarge(length), 1, "15.2 chunks and digest")]
+pub(crate) const fn attachment_encrypt(length: usize) -> [Part; 2] {
+    [Part(SealLarge(length), 1, "15.2 chunks"), Part(Sha256(length), 1, "15.2 digest")]
 }
 
 /// The same opened from its beginning to its end.
-pub(crate) const fn attachment_decrypt(length: usize) -> [Part; 1] {
-    [Part(OpenLarge(length), 1, "15.3 tags and digest")]
+pub(crate) const fn attachment_decrypt(length: usize) -> [Part; 2] {
+    [Part(OpenLarge(length), 1, "15.3 tags"), Part(Sha256(length), 1, "15.3 digest")]
 }
 
 /// From the bytes of a bundle to the first message, with a one-time prekey.

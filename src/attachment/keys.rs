@@ -21,14 +21,14 @@ impl Keys {
         if length > MAX_LEN {
             return Err(AttachmentError::TooLong { what: "an attachment", limit: MAX_LEN });
         }
-        const LIMIT: u8 = MAX_MEDIA_TYPE_LEN;
-        let type_len = u8::try_from(media_type.len()).ok().filter(|len| *len <= LIMIT);
+        const LIMIT: u16 = MAX_MEDIA_TYPE_LEN;
+        let type_len = u16::try_from(media_type.len()).ok().filter(|len| *len <= LIMIT);
         let type_len = type_len
             .ok_or(AttachmentError::TooLong { what: "a media type", limit: LIMIT.into() })?;
         let both: Secret<64> = expand(
             secret,
             Label::ATTACHMENT,
-            &[&length.to_be_bytes(), &u16::from(type_len).to_be_bytes(), media_type.as_bytes()],
+            &[&length.to_be_bytes(), &type_len.to_be_bytes(), media_type.as_bytes()],
         );
         let (chunks, head) = both.split();
         Ok(Self { chunks, head })

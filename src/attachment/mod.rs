@@ -90,7 +90,7 @@ use crate::crypto::Secret;
 /// The longest media type, in bytes.
 ///
 /// RFC 6838 allows 127 for each half of a name.
-pub const MAX_MEDIA_TYPE_LEN: u8 = 255;
+pub const MAX_MEDIA_TYPE_LEN: u16 = 255;
 
 /// Seals `length` bytes of `plain` under a fresh key, and writes them to `sealed`.
 ///

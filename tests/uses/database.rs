@@ -193,7 +193,7 @@ fn two_processes_that_take_in_one_mailbox_at_the_same_time_tell_each_message_onc
     introduce(&net, &mut alice, &mut bobs[0]);
     let texts: Vec<String> = (10..40).map(|number| format!("number {number}")).collect();
     for text in &texts {
-        alice.send(user("bob"), Content::text(text)).unwrap();
+        alice.send(user("bob"), Content::text(text.as_str())).unwrap();
     }
     net.carry(&mut alice).unwrap();
     let mail = net.waiting(bobs[0].address());

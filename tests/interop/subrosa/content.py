@@ -315,7 +315,7 @@ def _check(message: pb.Content) -> str:
         _require(len(message.reply_to) == ID_SIZE, "a quote of no message")
         _check_quote(message.quote)
     parent, kind = message, message.WhichOneof("kind")
-    if kind is None or kind == "group":
+    if kind in (None, "group", "verification"):
         raise _UnknownKind
     field = kind
     if kind == "sync":
@@ -350,7 +350,7 @@ def decode(encoded: bytes) -> Known | Unknown:
     try:
         return Known(message, _check(message), encoded)
     except _UnknownKind:
-        hidden = message.HasField("sync") or message.HasField("group")
+        hidden = any(map(message.HasField, ("sync", "group", "verification")))
         return Unknown(encoded, "" if hidden else message.fallback)
     except _BrokenRule:
         return Unknown(encoded, "")
