@@ -25,8 +25,8 @@ fn number(one: &Party, other: &Party) -> Value {
         [ours.as_str(), &theirs].into_iter().min().unwrap().to_owned()
             + [ours.as_str(), &theirs].into_iter().max().unwrap()
     );
-    let [ours, theirs] = [one, other].map(|party| (party.user.as_slice(), party.account_key()));
-    let qr = model::safety_code([ours, theirs]);
+    let parties = [one, other].map(|party| (party.user.as_slice(), party.account_key()));
+    let qr = model::safety_code(parties);
     assert_eq!(number.qr(), qr);
     json!({
         "qr": hex(qr),
