@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use subrosa::store::{EncryptedStore, SqliteStore, StoreKey};
+use subrosa::wire::GroupMessage;
 use subrosa::{
-    Action, Address, Content, EventKind, LinkCode, Linking, MessageId, Messenger, Opened, Options,
-    Received, Timestamp, Urgency, UserId,
+    Action, Address, Content, Conversation, EventKind, LinkCode, Linking, MessageId, Messenger,
+    Opened, Options, Received, Timestamp, Urgency, UserId,
 };
 
 use crate::clock::StoryClock;
@@ -45,7 +46,13 @@ enum State {
 pub(crate) enum Carried<'a> {
     Publication,
     Question(&'a UserId),
-    Envelope { to: &'a Address, urgency: Urgency },
+    /// To one of the devices that get this envelope; whether it is the first of them.
+    Envelope {
+        to: &'a Address,
+        urgency: Urgency,
+        first: bool,
+        group: bool,
+    },
 }
 
 /// What became of a mailbox's content.
@@ -96,10 +103,24 @@ impl Device {
     }
 
     /// Says several things in one commit.
-    pub(crate) fn say(&mut self, to: &UserId, texts: &[String]) -> Result<Vec<MessageId>> {
+    pub(crate) fn say(
+        &mut self,
+        to: &Conversation,
+        contents: &[Content],
+    ) -> Result<Vec<MessageId>> {
         Ok(self.messenger()?.batch(|batch| {
-            texts.iter().map(|text| batch.send(to, Content::text(text.as_str()))).collect()
+            contents.iter().map(|content| batch.send(to, content.clone())).collect()
         })?)
+    }
+
+    /// Tries to open envelopes that are none of its business; says of how many it could.
+    pub(crate) fn overhear(&mut self, envelopes: &[Vec<u8>]) -> Result<usize> {
+        let messenger = self.messenger()?;
+        let mut opened = 0;
+        for envelope in envelopes {
+            opened += usize::from(matches!(messenger.receive(envelope)?, Received::Opened(_)));
+        }
+        Ok(opened)
     }
 
     /// Runs every errand; `carried` hears of each.
@@ -120,9 +141,10 @@ impl Device {
                     carried(Carried::Question(user))?;
                 }
                 Action::Deliver { to, envelope, urgency } => {
-                    for to in to {
+                    let (urgency, group) = (*urgency, GroupMessage::decode(envelope).is_ok());
+                    for (number, to) in to.iter().enumerate() {
                         self.line.put(Mailbox::of(to), envelope)?;
-                        carried(Carried::Envelope { to, urgency: *urgency })?;
+                        carried(Carried::Envelope { to, urgency, first: number == 0, group })?;
                     }
                 }
             }

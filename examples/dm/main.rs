@@ -1,4 +1,5 @@
-//! Alice and Bob talk over a bad network, Bob soon on two devices, and she sends him a file.
+//! Alice and Bob talk over a bad network, Bob soon on two devices, for a while in a group
+//! with Carol, and Alice sends Bob a file.
 //!
 //! ```text
 //! cargo run --release --example dm [-- FILE]
@@ -11,9 +12,11 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `story`, `script` | what happens, in order; what is said |
+//! | `roses` | the group of the three |
 //! | `talk` | devices that carry, read, and sleep |
 //! | `ledger` | what was said, and what became of it |
 //! | `healing` | how far the post-quantum ratchet has come |
+//! | `words` | a message in a line |
 //! | `who`, `device` | one device: a messenger on an encrypted disk, and a line to the relay |
 //! | `file` | a file in pieces |
 //! | `clock` | a clock that the story moves on |
@@ -30,11 +33,13 @@ mod line;
 mod mischief;
 #[path = "../relay/mod.rs"]
 mod relay;
+mod roses;
 mod script;
 mod story;
 mod talk;
 mod transcript;
 mod who;
+mod words;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -47,8 +52,8 @@ use file::Document;
 const USAGE: &str = "\
 usage: dm [FILE]
 
-Alice and Bob talk over a bad network, Bob soon on two devices. Alice sends Bob FILE
-(at most 64 MiB), or this crate's README.md. Exit code: 0 if everything arrived, 1 if
+Alice and Bob talk over a bad network, Bob soon on two devices, for a while in a group
+with Carol. Alice sends Bob FILE (at most 64 MiB), or this crate's README.md. Exit code: 0 if everything arrived, 1 if
 not, 2 if FILE cannot be sent.";
 
 /// What the command line asks for.

@@ -40,11 +40,10 @@ impl fmt::Display for Fate {
 }
 
 /// All that the relay sees of an envelope, and what the network does with it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) mailbox: Mailbox,
-    pub(crate) length: usize,
-    pub(crate) start: [u8; 8],
+    pub(crate) envelope: Vec<u8>,
     pub(crate) fate: Fate,
 }
 
@@ -89,9 +88,8 @@ impl Mischief {
 impl Network for Mischief {
     fn carry(&mut self, mailbox: Mailbox, bytes: &[u8], waiting: usize) -> Vec<Arrival> {
         let fate = self.fate(waiting);
-        let start = *bytes.first_chunk().unwrap_or(&[0; 8]);
         // Nobody listening is no reason not to carry.
-        let _ = self.seen.send(Seen { mailbox, length: bytes.len(), start, fate });
+        let _ = self.seen.send(Seen { mailbox, envelope: bytes.to_vec(), fate });
         let arrival = |place, envelope| Arrival { place, envelope };
         let copy = || bytes.to_vec();
         match fate {

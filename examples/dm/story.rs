@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use subrosa::{LinkCode, UserId};
+use subrosa::{Content, LinkCode, UserId};
 
 use crate::clock::StoryClock;
 use crate::device::{Home, Result};
@@ -15,7 +15,7 @@ use crate::relay;
 use crate::script::{BURSTS, FIRST, LEGEND, ON_TWO_DEVICES, TURNS};
 use crate::talk::Talk;
 use crate::transcript::{Tally, Transcript};
-use crate::who::Who;
+use crate::who::{Place, Who};
 
 /// The network's mischief is the same in every run.
 const SEED: u64 = 30;
@@ -29,8 +29,8 @@ const LINES: usize = 6;
 const MAX_TURNS: usize = 400;
 
 /// A talk in progress, and what is sent in it.
-struct Story<'a> {
-    talk: Talk,
+pub(crate) struct Story<'a> {
+    pub(crate) talk: Talk,
     document: &'a Document,
 }
 
@@ -47,6 +47,7 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
         home(Who::Alice, "alice", None)?,
         home(Who::Phone, "phone", None)?,
         home(Who::Laptop, "laptop", Some("Bob's laptop"))?,
+        home(Who::Carol, "carol", None)?,
     ];
     let mut talk = Talk::new(homes, Transcript::new(seen));
     talk.start(Who::Alice)?;
@@ -64,6 +65,9 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
     story.restart()?;
     story.laptop()?;
     story.two_devices()?;
+    story.carol()?;
+    story.group()?;
+    story.removal()?;
     story.healing()?;
     story.file()?;
     story.end()
@@ -71,7 +75,7 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
 
 impl Story<'_> {
     /// A line of somebody who does something else than to write.
-    fn tells(&self, who: Who, what: &str) -> Result<()> {
+    pub(crate) fn tells(&self, who: Who, what: &str) -> Result<()> {
         Ok(self.talk.transcript.say(&format!("{who:<12} {what}"))?)
     }
 
@@ -100,7 +104,7 @@ impl Story<'_> {
             return Err("the safety numbers are NOT the same".into());
         }
         for (who, number) in [Who::Alice, Who::Phone].into_iter().zip(&numbers) {
-            let other = UserId::new(who.other_user())?;
+            let other = UserId::new(who.friend())?;
             self.talk.messenger(who)?.mark_verified(&other, number)?;
         }
         Ok(self.talk.transcript.say("Both         compare them: the same")?)
@@ -121,7 +125,8 @@ impl Story<'_> {
 
     fn restart(&mut self) -> Result<()> {
         self.talk.transcript.heading("Bob's battery dies")?;
-        self.talk.write(Who::Phone, &["My battery is at one perc".to_owned()], "")?;
+        let text = Content::text("My battery is at one perc");
+        self.talk.write(Who::Phone, Place::With("alice"), &[text])?;
         self.talk.kill(Who::Phone);
         self.tells(Who::Phone, "has just taken what he wrote: on its disk, not on its way")?;
         self.talk.say(Who::Alice, "Bob? Are you there?")?;
@@ -184,16 +189,17 @@ impl Story<'_> {
             .transcript
             .heading("Somebody copies Bob's phone, with its keys, and listens on")?;
         let mut begun = Vec::new();
-        for with in Who::Phone.others() {
+        for with in [Who::Alice, Who::Laptop] {
             begun.push(Healing::begin([Who::Phone, with], &mut self.talk)?);
         }
         self.talk.transcript.details = false;
         self.talk.transcript.begin_progress();
         let mut written = 0;
-        for who in Who::ALL.into_iter().cycle().take(MAX_TURNS) {
-            let lines: Vec<_> = (1..=LINES).map(|n| format!("line {}", written + n)).collect();
+        for who in Who::TWO.into_iter().cycle().take(MAX_TURNS) {
+            let line = |n| Content::text(format!("line {}", written + n));
+            let lines: Vec<_> = (1..=LINES).map(line).collect();
             written += LINES;
-            self.talk.write(who, &lines, "")?;
+            self.talk.write(who, Place::With(who.friend()), &lines)?;
             self.talk.carry(who)?;
             for other in who.others() {
                 self.talk.read(other)?;
@@ -231,7 +237,8 @@ impl Story<'_> {
         self.talk.transcript.begin_progress();
         let mut sent = 0;
         for burst in pieces.chunks(BURST) {
-            self.talk.write(Who::Alice, burst, "a piece of the file")?;
+            let texts: Vec<_> = burst.iter().map(|text| Content::text(text.as_str())).collect();
+            self.talk.write(Who::Alice, Place::With("bob"), &texts)?;
             self.talk.settle()?;
             let quarter = sent * 4 / count;
             sent += burst.len();
@@ -263,7 +270,7 @@ impl Story<'_> {
     fn end(&mut self) -> Result<bool> {
         self.talk.transcript.heading("The end: the last receipts come in")?;
         self.talk.settle_all()?;
-        let Outcome { said, due, once, confirmed, expired } = self.talk.ledger.outcome();
+        let Outcome { said, due, once, receipts, confirmed, expired } = self.talk.ledger.outcome();
         let Tally { messages, quiet, lost, twice, overtakes, held, altered, .. } =
             self.talk.transcript.total;
         let Tally { duplicates, unreadable, .. } = self.talk.transcript.total;
@@ -287,14 +294,14 @@ impl Story<'_> {
         }
         self.talk.transcript.say(&format!(
             "{said} messages were written, {due} copies of them to be shown: {once} were shown \
-             exactly once, {confirmed} messages confirmed"
+             exactly once; {confirmed} of {receipts} to one person confirmed"
         ))?;
         if expired > 0 {
             let text = format!("(of {expired} every receipt was lost, though they were read)");
             self.talk.transcript.say(&text)?;
         }
         let complete = once == due
-            && confirmed + expired == said
+            && confirmed + expired == receipts
             && self.talk.alarms == 0
             && Who::BOBS.into_iter().all(|who| self.same_file(who));
         if !complete {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::Receiver;
 
 use crate::mischief::{Fate, Seen};
+use crate::relay::protocol::Mailbox;
 
 /// Where the right column begins.
 const WIDTH: usize = 70;
@@ -27,7 +28,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn count(&mut self, seen: &Seen) {
-        self.bytes += seen.length;
+        self.bytes += seen.envelope.len();
         match seen.fate {
             Fate::Straight => {}
             Fate::Lost => self.lost += 1,
@@ -49,12 +50,20 @@ pub(crate) struct Transcript {
     before: Tally,
     /// Whether each envelope is shown.
     pub(crate) details: bool,
+    /// What the relay keeps a copy of, if it does.
+    copies: Option<Vec<(Mailbox, Vec<u8>)>>,
 }
 
 impl Transcript {
     /// A transcript beside what a relay sees.
     pub(crate) fn new(seen: Receiver<Seen>) -> Self {
-        Self { seen, total: Tally::default(), before: Tally::default(), details: true }
+        Self {
+            seen,
+            total: Tally::default(),
+            before: Tally::default(),
+            details: true,
+            copies: None,
+        }
     }
 
     /// Begins a part of the story.
@@ -88,12 +97,25 @@ impl Transcript {
     fn envelope(&mut self, text: &str) -> io::Result<()> {
         let seen = self.seen.try_recv().map_err(io::Error::other)?;
         self.total.count(&seen);
+        if let Some(copies) = &mut self.copies {
+            copies.push((seen.mailbox, seen.envelope.clone()));
+        }
         if !self.details {
             return Ok(());
         }
-        let Seen { mailbox, length, start, fate } = seen;
-        let start: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
-        print(text, &format!("{mailbox} {length:>5} B {start} {fate}"))
+        let Seen { mailbox, envelope, fate } = seen;
+        let start: String = envelope.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        print(text, &format!("{mailbox} {:>5} B {start} {fate}", envelope.len()))
+    }
+
+    /// The relay keeps a copy of all that it sees from now on.
+    pub(crate) fn begin_copies(&mut self) {
+        self.copies = Some(Vec::new());
+    }
+
+    /// What it has kept, mailbox by mailbox, and no longer does.
+    pub(crate) fn end_copies(&mut self) -> Vec<(Mailbox, Vec<u8>)> {
+        self.copies.take().unwrap_or_default()
     }
 
     /// A mailbox held so many envelopes that say nothing new.
