@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use subrosa::{Consent, Content, Error, GroupChange, UserId};
 
 use crate::device::Result;
-use crate::relay::protocol::Mailbox;
 use crate::script::{IN_ROSES, WITH_CAROL, WITHOUT_CAROL};
 use crate::story::Story;
 use crate::talk::Talk;
@@ -77,10 +76,10 @@ impl Story<'_> {
             self.talk.read_all()?;
         }
         self.talk.settle()?;
-        let own = self.talk.mailbox(Who::Carol)?;
+        let own = self.talk.mailbox(Who::Carol)?.to_string();
         let copies = self.talk.transcript.end_copies();
         let others: Vec<_> = copies.into_iter().filter(|(to, _)| *to != own).collect();
-        let mailboxes: BTreeSet<_> = others.iter().map(|(to, _)| Mailbox::to_string(to)).collect();
+        let mailboxes: BTreeSet<_> = others.iter().map(|(to, _)| to.clone()).collect();
         let envelopes: Vec<_> = others.into_iter().map(|(_, envelope)| envelope).collect();
         let opened = self.talk.device(Who::Carol)?.overhear(&envelopes)?;
         self.talk.read(Who::Carol)?;

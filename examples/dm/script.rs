@@ -3,9 +3,9 @@
 use crate::who::Who;
 
 pub(crate) const LEGEND: [&str; 4] = [
-    "On the right is all that it sees: mailbox, size, first 8 bytes; behind it what the network",
-    "does to them. A line with -- is what the messengers say by themselves: receipts, copies for",
-    "devices of the same person, keys for a group, questions for what is missing, messages sent",
+    "On the right is all that it sees: mailbox, size, first 8 bytes, or a blob; behind it what the",
+    "network does to them. A line with -- is what happens by itself: receipts, copies for other",
+    "devices of a person, files, keys for a group, questions for what is missing, messages sent",
     "again. A line with \"to laptop\" is the message above it once more, for another device.",
 ];
 

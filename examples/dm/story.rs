@@ -1,13 +1,14 @@
-//! The story: what Alice and Bob do, in order.
+//! The story: what Alice, Bob and Carol do, in order.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use subrosa::content::{Attachment, Reference};
 use subrosa::{Content, LinkCode, UserId};
 
 use crate::clock::StoryClock;
 use crate::device::{Home, Result};
-use crate::file::{Document, Pieces, digest};
+use crate::file::{Document, digest};
 use crate::healing::Healing;
 use crate::ledger::Outcome;
 use crate::mischief::Mischief;
@@ -20,9 +21,6 @@ use crate::who::{Place, Who};
 /// The network's mischief is the same in every run.
 const SEED: u64 = 30;
 
-/// How many pieces are sent before Bob looks for them.
-const BURST: usize = 64;
-
 /// How many lines somebody writes before the other does, until all is healed, and how
 /// often at most.
 const LINES: usize = 6;
@@ -32,6 +30,8 @@ const MAX_TURNS: usize = 400;
 pub(crate) struct Story<'a> {
     pub(crate) talk: Talk,
     document: &'a Document,
+    /// The message that it is sent with.
+    sent: Option<Reference>,
 }
 
 /// Tells the story; gives whether everything arrived.
@@ -58,7 +58,7 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
         mailboxes[0], mailboxes[1]
     ))?;
     LEGEND.iter().try_for_each(|line| talk.transcript.say(line))?;
-    let mut story = Story { talk, document };
+    let mut story = Story { talk, document, sent: None };
     story.first_messages()?;
     story.bob_comes_online()?;
     story.conversation()?;
@@ -66,7 +66,11 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
     story.laptop()?;
     story.two_devices()?;
     story.carol()?;
+    story.emoji()?;
     story.group()?;
+    story.sendings()?;
+    story.fleeting()?;
+    story.scheduled()?;
     story.removal()?;
     story.healing()?;
     story.file()?;
@@ -228,42 +232,25 @@ impl Story<'_> {
 
     fn file(&mut self) -> Result<()> {
         let Document { name, bytes } = self.document;
-        let (name, length) = (name.escape_debug(), bytes.len());
-        self.talk.transcript.heading(&format!("Alice sends {name}, {length} bytes"))?;
-        let pieces = self.document.pieces();
-        let count = pieces.len();
-        // Of a long file each quarter is told, of a short one each envelope.
-        self.talk.transcript.details = count <= BURST;
-        self.talk.transcript.begin_progress();
-        let mut sent = 0;
-        for burst in pieces.chunks(BURST) {
-            let texts: Vec<_> = burst.iter().map(|text| Content::text(text.as_str())).collect();
-            self.talk.write(Who::Alice, Place::With("bob"), &texts)?;
-            self.talk.settle()?;
-            let quarter = sent * 4 / count;
-            sent += burst.len();
-            if sent * 4 / count > quarter {
-                let [phones, laptops] =
-                    Who::BOBS.map(|who| self.pieces(who).map_or(0, Pieces::len));
-                let text =
-                    format!("Bob has {phones} of {count} on the phone, {laptops} on the laptop");
-                self.talk.transcript.progress(&text)?;
-            }
-        }
-        self.talk.transcript.details = true;
+        let shown = name.escape_debug().to_string();
+        self.talk.transcript.heading(&format!("Alice sends {shown}, {} bytes", bytes.len()))?;
+        let pointer = self.talk.upload(Who::Alice, &shown, bytes, "application/octet-stream")?;
+        // A name is at most 255 bytes of UTF-8; what stands for other bytes may be longer.
+        let name: String = name.chars().take(60).collect();
+        let content = Content::attachment(Attachment::from(pointer).named(name));
+        let id = self.talk.tell(Who::Alice, Place::With("bob"), content)?;
+        self.talk.settle()?;
+        self.sent = Some(self.talk.name(Who::Alice, id)?);
         for who in Who::BOBS {
-            let same = if self.same_file(who) { "the same file" } else { "ANOTHER FILE" };
-            self.tells(who, &format!("puts them together: {same}, byte for byte"))?;
+            let same = if self.received(who) == Some(bytes) { "the same" } else { "ANOTHER" };
+            self.tells(who, &format!("has {same} file, byte for byte"))?;
         }
         Ok(())
     }
 
-    fn pieces(&self, who: Who) -> Option<&Pieces> {
-        self.talk.pieces(who)
-    }
-
-    fn same_file(&self, who: Who) -> bool {
-        self.pieces(who).and_then(Pieces::bytes).as_ref() == Some(&self.document.bytes)
+    /// The file, as a device has it.
+    fn received(&self, who: Who) -> Option<&[u8]> {
+        self.talk.screens.get(&who)?.file(self.sent.as_ref()?)
     }
 
     /// Sums up.
@@ -273,21 +260,26 @@ impl Story<'_> {
         let Outcome { said, due, once, receipts, confirmed, expired } = self.talk.ledger.outcome();
         let Tally { messages, quiet, lost, twice, overtakes, held, altered, .. } =
             self.talk.transcript.total;
-        let Tally { duplicates, unreadable, .. } = self.talk.transcript.total;
+        let Tally { duplicates, unreadable, parts_lost, parts_altered, .. } =
+            self.talk.transcript.total;
         self.talk.transcript.say(&format!(
             "{messages} envelopes with messages, {quiet} with receipts, copies and repair; {lost} \
              lost, {twice} duplicated, {overtakes} reordered, {held} delayed, {altered} altered on \
              the way; {duplicates} duplicates and {unreadable} damaged ones dropped"
         ))?;
+        self.talk.transcript.say(&format!(
+            "of the files {parts_lost} parts were lost and {parts_altered} altered on the way, and \
+             read again"
+        ))?;
         let sent = self.document.digest();
         for who in Who::BOBS {
-            let received = self.pieces(who).and_then(Pieces::bytes).unwrap_or_default();
+            let received = self.received(who).unwrap_or_default();
             self.tells(
                 who,
                 &format!(
                     "file of {} bytes, SHA-256 {} ({}...)",
                     received.len(),
-                    if sent == digest(&received) { "equal" } else { "NOT equal" },
+                    if sent == digest(received) { "equal" } else { "NOT equal" },
                     &sent[..16],
                 ),
             )?;
@@ -303,7 +295,7 @@ impl Story<'_> {
         let complete = once == due
             && confirmed + expired == receipts
             && self.talk.alarms == 0
-            && Who::BOBS.into_iter().all(|who| self.same_file(who));
+            && Who::BOBS.into_iter().all(|who| self.received(who) == Some(&self.document.bytes));
         if !complete {
             self.talk.transcript.say("NOT everything arrived as it should.")?;
         }

@@ -4,17 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use subrosa::attachment::Pointer;
+use subrosa::content::{Kind, Reference};
 use subrosa::identity::SafetyNumber;
 use subrosa::{
-    Address, Clock, Content, Conversation, DeviceId, EventKind, FailReason, GroupChange, GroupId,
-    LinkCode, Message, MessageId, Messenger, Status, Timestamp, Urgency, UserId,
+    Address, Clock, Content, Conversation, DeviceId, Emoji, EmojiEnd, EventKind, FailReason,
+    GroupChange, GroupId, LinkCode, Message, MessageId, Messenger, Status, Timestamp, Urgency,
+    UserId,
 };
 
 use crate::clock::StoryClock;
 use crate::device::{Carried, Device, Home, Result};
-use crate::file::Pieces;
 use crate::ledger::Ledger;
 use crate::relay::protocol::Mailbox;
+use crate::screen::Screen;
 use crate::transcript::Transcript;
 use crate::who::{Place, Who};
 use crate::words::words;
@@ -52,8 +55,11 @@ pub(crate) struct Talk {
     pub(crate) members: BTreeSet<&'static str>,
     /// Whose app knows of Bob's laptop.
     informed: BTreeSet<Who>,
-    /// What Bob's devices have of the file.
-    pieces: BTreeMap<Who, Pieces>,
+    /// What people have on their screens: each app's own database.
+    pub(crate) screens: BTreeMap<Who, Screen>,
+    /// The emoji that are shown to be compared, and who was told that they are the same.
+    pub(crate) emoji: BTreeMap<Who, Emoji>,
+    pub(crate) verified: BTreeSet<Who>,
     /// Events that must not happen, and messages that nobody wrote.
     pub(crate) alarms: usize,
 }
@@ -72,7 +78,9 @@ impl Talk {
             group: None,
             members: BTreeSet::new(),
             informed: BTreeSet::new(),
-            pieces: BTreeMap::new(),
+            screens: Who::ALL.into_iter().map(|who| (who, Screen::default())).collect(),
+            emoji: BTreeMap::new(),
+            verified: BTreeSet::new(),
             alarms: 0,
         }
     }
@@ -143,8 +151,71 @@ impl Talk {
         let ids = self.device(who)?.say(&to, contents)?;
         for (id, content) in ids.iter().zip(contents) {
             self.wrote(who, place, *id, content)?;
+            let (name, now) = (self.name(who, *id)?, self.clock.now());
+            self.screens.entry(who).or_default().show(name, now, content, now, Vec::new());
         }
         Ok(ids)
+    }
+
+    /// What names a message of theirs.
+    pub(crate) fn name(&self, who: Who, id: MessageId) -> Result<Reference> {
+        Ok(Reference::new(UserId::new(who.user())?, id))
+    }
+
+    /// Says something later, before which this device may say nothing else there.
+    pub(crate) fn tell_at(
+        &mut self,
+        who: Who,
+        place: Place,
+        content: &Content,
+        at: Timestamp,
+    ) -> Result<MessageId> {
+        let to = self.conversation(place)?;
+        let id = self.device(who)?.say_at(&to, content, at)?;
+        self.wrote(who, place, id, content)?;
+        Ok(id)
+    }
+
+    /// Seals a file and leaves it at the relay.
+    pub(crate) fn upload(
+        &mut self,
+        who: Who,
+        name: &str,
+        file: &[u8],
+        media: &str,
+    ) -> Result<Pointer> {
+        let pointer = self.device(who)?.upload(file, media)?;
+        let text = format!("{who:<12} seals {name}, {} B, and leaves it there", file.len());
+        self.transcript.blob(&text)?;
+        Ok(pointer)
+    }
+
+    /// Reads the files of a message, and opens them.
+    fn download(&mut self, who: Who, content: &Content) -> Result<Vec<Vec<u8>>> {
+        let Kind::Attachments(attachments) = content.kind() else { return Ok(Vec::new()) };
+        let mut files = Vec::new();
+        for item in attachments.items() {
+            files.push(self.device(who)?.download(item.pointer())?);
+            self.transcript.blob(&format!("{who:<12} -- fetches and opens it"))?;
+        }
+        Ok(files)
+    }
+
+    /// All that is on a device's screen now.
+    pub(crate) fn screen(&mut self, who: Who) -> &mut Screen {
+        let screen = self.screens.entry(who).or_default();
+        screen.forget(self.clock.now());
+        screen
+    }
+
+    /// Nothing happens for so long but what the messengers do by themselves.
+    pub(crate) fn wait(&mut self, time: Duration) -> Result<()> {
+        self.clock.move_to(self.clock.now().after(time));
+        self.exchange()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// This was said, or will be.
@@ -261,6 +332,18 @@ impl Talk {
                     self.hear_of_change(who, by, change)?;
                     self.group == Some(*group) && by.as_bytes() == b"alice"
                 }
+                EventKind::CompareEmoji { user, emoji } => {
+                    self.emoji.insert(who, *emoji);
+                    compares(who, user)
+                }
+                EventKind::Verified { user } => {
+                    self.verified.insert(who);
+                    compares(who, user)
+                }
+                EventKind::EmojiEnded { user, reason: EmojiEnd::Expired } => {
+                    self.emoji.remove(&who);
+                    compares(who, user)
+                }
                 EventKind::NoBackup => {
                     let text = format!("      {who} is reminded to make a backup");
                     self.transcript.detail(&text)?;
@@ -285,10 +368,11 @@ impl Talk {
             Conversation::Group(_) => "in Roses: ",
             _ => "",
         };
-        let said = message.content.as_text().unwrap_or_default();
-        if who == Who::Alice || !self.pieces.entry(who).or_default().add(said) {
-            self.transcript.detail(&format!("      {who} {does} {place}{text}"))?;
-        }
+        self.transcript.detail(&format!("      {who} {does} {place}{text}"))?;
+        let files = self.download(who, &message.content)?;
+        let (name, now) = (message.name(), self.clock.now());
+        let screen = self.screens.entry(who).or_default();
+        screen.show(name, message.sent_at, &message.content, now, files);
         Ok(genuine)
     }
 
@@ -315,7 +399,7 @@ impl Talk {
     }
 
     /// All carry and read until nothing moves, and nothing is held back on the way.
-    fn exchange(&mut self) -> Result<()> {
+    pub(crate) fn exchange(&mut self) -> Result<()> {
         let mut idle = 0;
         for _ in 0..MAX_ROUNDS {
             let mut moved = 0;
@@ -411,9 +495,10 @@ impl Talk {
         let with = self.device(with)?.address().clone();
         Ok(self.messenger(who)?.epochs_mixed(&with)?)
     }
+}
 
-    /// What a device has of the file.
-    pub(crate) fn pieces(&self, who: Who) -> Option<&Pieces> {
-        self.pieces.get(&who)
-    }
+/// Whether this device's user compares emoji with that one.
+fn compares(who: Who, with: &UserId) -> bool {
+    let pair = [who.user().as_bytes(), with.as_bytes()];
+    pair == [b"alice".as_slice(), b"carol"] || pair == [b"carol".as_slice(), b"alice"]
 }

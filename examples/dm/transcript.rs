@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::sync::mpsc::Receiver;
 
 use crate::mischief::{Fate, Seen};
-use crate::relay::protocol::Mailbox;
 
 /// Where the right column begins.
 const WIDTH: usize = 70;
@@ -24,11 +23,14 @@ pub(crate) struct Tally {
     pub(crate) altered: usize,
     pub(crate) duplicates: usize,
     pub(crate) unreadable: usize,
+    /// Parts of blobs that did not arrive, or not as they were.
+    pub(crate) parts_lost: usize,
+    pub(crate) parts_altered: usize,
 }
 
 impl Tally {
     fn count(&mut self, seen: &Seen) {
-        self.bytes += seen.envelope.len();
+        self.bytes += seen.bytes.len();
         match seen.fate {
             Fate::Straight => {}
             Fate::Lost => self.lost += 1,
@@ -51,7 +53,7 @@ pub(crate) struct Transcript {
     /// Whether each envelope is shown.
     pub(crate) details: bool,
     /// What the relay keeps a copy of, if it does.
-    copies: Option<Vec<(Mailbox, Vec<u8>)>>,
+    copies: Option<Vec<(String, Vec<u8>)>>,
 }
 
 impl Transcript {
@@ -98,14 +100,31 @@ impl Transcript {
         let seen = self.seen.try_recv().map_err(io::Error::other)?;
         self.total.count(&seen);
         if let Some(copies) = &mut self.copies {
-            copies.push((seen.mailbox, seen.envelope.clone()));
+            copies.push((seen.place.clone(), seen.bytes.clone()));
         }
         if !self.details {
             return Ok(());
         }
-        let Seen { mailbox, envelope, fate } = seen;
-        let start: String = envelope.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        print(text, &format!("{mailbox} {:>5} B {start} {fate}", envelope.len()))
+        let Seen { place, bytes, fate } = seen;
+        let start: String = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        print(text, &format!("{place} {:>5} B {start} {fate}", bytes.len()))
+    }
+
+    /// A blob has been written or read: beside it, what the relay saw.
+    pub(crate) fn blob(&mut self, text: &str) -> io::Result<()> {
+        let parts: Vec<_> = self.seen.try_iter().collect();
+        let Some(first) = parts.first() else { return self.detail(text) };
+        let count = |fate| parts.iter().filter(|seen| seen.fate == fate).count();
+        let bytes: usize = parts.iter().map(|seen| seen.bytes.len()).sum();
+        let (lost, altered) = (count(Fate::Lost), count(Fate::Altered));
+        self.total.parts_lost += lost;
+        self.total.parts_altered += altered;
+        let plural = if parts.len() == 1 { "" } else { "s" };
+        let mut right = format!("{} {bytes} B in {} part{plural}", first.place, parts.len());
+        if lost + altered > 0 {
+            right += &format!(": {lost} LOST, {altered} altered");
+        }
+        print(text, &right)
     }
 
     /// The relay keeps a copy of all that it sees from now on.
@@ -114,7 +133,7 @@ impl Transcript {
     }
 
     /// What it has kept, mailbox by mailbox, and no longer does.
-    pub(crate) fn end_copies(&mut self) -> Vec<(Mailbox, Vec<u8>)> {
+    pub(crate) fn end_copies(&mut self) -> Vec<(String, Vec<u8>)> {
         self.copies.take().unwrap_or_default()
     }
 
