@@ -15,28 +15,26 @@
 //! The account's file is not encrypted here. An app puts an `EncryptedStore` around it, as
 //! `examples/dm` does.
 
+#[path = "relay/client.rs"]
+mod client;
 #[path = "relay/mod.rs"]
 mod relay;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Write};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use relay::protocol::{Mail, Mailbox, Operation, Reply, Request, TIMEOUT, frame_length, framed};
+use client::{Account, Post, Result, address};
+use relay::protocol::Mailbox;
 use relay::{Arrival, Network};
 use subrosa::identity::AccountKey;
 use subrosa::store::SqliteStore;
 use subrosa::{
-    Action, Content, Error, ErrorKind, EventKind, Message, MessageId, Messenger, Options, Outgoing,
-    Refusal, Status, UserId,
+    Content, Error, ErrorKind, EventKind, Message, MessageId, Messenger, Options, Status, UserId,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 const USAGE: &str = "\
@@ -54,8 +52,6 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How long after a failure the relay is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -91,13 +87,6 @@ impl Network for Honest {
     }
 }
 
-fn address(text: Option<&str>) -> Result<SocketAddr> {
-    match text {
-        None => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 4860))),
-        Some(text) => text.parse().map_err(|_| format!("{text} is not an address and port").into()),
-    }
-}
-
 async fn serve(at: Option<&str>) -> Result<()> {
     let at = address(at)?;
     let at = relay::start(at, Honest).map_err(|error| format!("cannot listen on {at}: {error}"))?;
@@ -116,9 +105,9 @@ async fn chat(name: &str, folder: &Path) -> Result<()> {
         say(line);
     }
     say(&format!("You are {user}. {HELP}"));
-    let mailbox = Mailbox::of(messenger.address());
-    let account = Account(Arc::new(Mutex::new(messenger)));
-    let (mut typed, mut line) = (read_lines(), None);
+    let account = Account::new(messenger);
+    let mut post = Post::of(&account, relay).await?;
+    let mut typed = read_lines();
     let mut screen = Screen::default();
     loop {
         tokio::select! {
@@ -129,15 +118,8 @@ async fn chat(name: &str, folder: &Path) -> Result<()> {
             () = tokio::time::sleep(LOOK) => {}
         }
         // Without the relay everything waits in the store.
-        if let Err(error) = pump(&account, &mut line, relay, mailbox).await {
-            line = None;
+        if let Err(error) = post.pump().await {
             screen.offline(&error.to_string());
-            account
-                .with(|messenger| {
-                    messenger.retry_now();
-                    Ok(())
-                })
-                .await?;
             tokio::time::sleep(PAUSE).await;
         } else {
             screen.online();
@@ -147,126 +129,18 @@ async fn chat(name: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The messenger: one lock, held for one call, never over the network.
-#[derive(Clone)]
-struct Account(Arc<Mutex<Messenger>>);
-
-impl Account {
-    /// Every call may wait for the disk, so none is made on the runtime's threads.
-    async fn with<R: Send + 'static>(
-        &self,
-        f: impl FnOnce(&mut Messenger) -> std::result::Result<R, Error> + Send + 'static,
-    ) -> Result<R> {
-        let messenger = Arc::clone(&self.0);
-        let run = move || f(&mut messenger.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(tokio::task::spawn_blocking(run).await??)
-    }
-
-    /// As [`Self::with`], for what the user may not do: `None`, and a line that says why.
-    async fn try_with<R: Send + 'static>(
-        &self,
-        f: impl FnOnce(&mut Messenger) -> std::result::Result<R, Error> + Send + 'static,
-    ) -> Result<Option<R>> {
-        let tried = self
-            .with(|messenger| match f(messenger) {
-                Err(error) if error.kind() == ErrorKind::Misuse => Ok(Err(error)),
-                done => done.map(Ok),
-            })
-            .await?;
-        Ok(tried.map_err(|error| say(&format!("-- {error}"))).ok())
-    }
-}
-
-/// Carries all that is to be carried, and takes in the mailbox.
-async fn pump(
+/// What the user may not do is told in a line, and gives `None`.
+async fn try_with<R: Send + 'static>(
     account: &Account,
-    line: &mut Option<Line>,
-    relay: SocketAddr,
-    mailbox: Mailbox,
-) -> Result<()> {
-    let line = match line {
-        Some(line) => line,
-        None => line.insert(Line::open(relay).await?),
-    };
-    while let Some(out) = account.with(Messenger::next_outgoing).await? {
-        carry(account, line, out).await?;
-    }
-    loop {
-        let Reply::Found(page) = line.ask(Operation::Page, mailbox.as_bytes(), &[]).await? else {
-            return Err("the relay has no mailbox for us".into());
-        };
-        let page = Mail::of_page(&page);
-        if page.is_empty() {
-            return Ok(());
-        }
-        let deletion = Mail::deletion(&page);
-        let receive = move |messenger: &mut Messenger| {
-            let all = |mail: &Mail| messenger.receive(&mail.envelope).map(drop);
-            page.iter().try_for_each(all)
-        };
-        // `Ok` means: delete them there.
-        account.with(receive).await?;
-        line.ask(Operation::Delete, mailbox.as_bytes(), &deletion).await?;
-    }
-}
-
-async fn carry(account: &Account, line: &mut Line, out: Outgoing) -> Result<()> {
-    let id = out.id;
-    let refused = match out.action {
-        Action::Publish { publication } => {
-            if let Reply::Refused = line.ask(Operation::Publish, &[], &publication).await? {
-                return Err("the relay refuses this account: is the name taken?".into());
-            }
-            None
-        }
-        Action::Fetch { user } => match line.ask(Operation::Fetch, user.as_bytes(), &[]).await? {
-            Reply::Found(bundle) => {
-                account.with(move |messenger| messenger.learn(&bundle).map(drop)).await?;
-                None
-            }
-            _ => Some(Refusal::NoSuchUser),
-        },
-        Action::Deliver { to, envelope, .. } => {
-            for device in &to {
-                let mailbox = Mailbox::of(device);
-                if let Reply::Refused =
-                    line.ask(Operation::Put, mailbox.as_bytes(), &envelope).await?
-                {
-                    return Err("the relay has no room".into());
-                }
-            }
-            None
-        }
-    };
-    let done = move |messenger: &mut Messenger| match refused {
-        Some(refusal) => messenger.outgoing_refused(id, refusal),
-        None => messenger.outgoing_done(&[id]),
-    };
-    account.with(done).await
-}
-
-/// A connection to the relay.
-struct Line(TcpStream);
-
-impl Line {
-    async fn open(relay: SocketAddr) -> Result<Self> {
-        let stream = tokio::time::timeout(TIMEOUT, TcpStream::connect(relay)).await??;
-        stream.set_nodelay(true)?;
-        Ok(Self(stream))
-    }
-
-    async fn ask(&mut self, operation: Operation, name: &[u8], bytes: &[u8]) -> Result<Reply> {
-        let request = framed(&Request { operation, name, bytes }.encode()?)?;
-        let answer = async {
-            self.0.write_all(&request).await?;
-            let mut length = [0; 4];
-            self.0.read_exact(&mut length).await?;
-            let mut frame = vec![0; frame_length(length)?];
-            self.0.read_exact(&mut frame).await?;
-            Reply::decode(&frame)
-        };
-        Ok(tokio::time::timeout(TIMEOUT, answer).await??)
-    }
+    f: impl FnOnce(&mut Messenger) -> std::result::Result<R, Error> + Send + 'static,
+) -> Result<Option<R>> {
+    let tried = account
+        .with(|messenger| match f(messenger) {
+            Err(error) if error.kind() == ErrorKind::Misuse => Ok(Err(error)),
+            done => done.map(Ok),
+        })
+        .await?;
+    Ok(tried.map_err(|error| say(&format!("-- {error}"))).ok())
 }
 
 /// What is typed, line by line; it ends with the input.
@@ -331,7 +205,7 @@ impl Screen {
                 Some(key) => {
                     let accept =
                         move |messenger: &mut Messenger| messenger.accept_identity(&user, &key);
-                    if account.try_with(accept).await?.is_some() {
+                    if try_with(account, accept).await?.is_some() {
                         say(&format!("-- {to} goes on under the new key"));
                     }
                 }
@@ -364,7 +238,7 @@ impl Screen {
         history: &mut History,
     ) -> Result<()> {
         let (content, user) = (Content::text(text), to.clone());
-        let sent = account.try_with(move |messenger| messenger.send(&user, content)).await?;
+        let sent = try_with(account, move |messenger| messenger.send(&user, content)).await?;
         if let Some(id) = sent {
             let number = self.sent.len() + 1;
             self.sent.insert(id, number);

@@ -1,93 +1,8 @@
 //! `examples/chat`: two terminals talk over a relay, and one is started again.
 
-use std::env::{self, consts};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+mod terminal;
 
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A terminal.
-struct Terminal {
-    process: Child,
-    lines: Receiver<String>,
-    shown: Vec<String>,
-}
-
-impl Terminal {
-    /// Cargo builds the examples before it runs the tests.
-    fn start(arguments: &[&str], relay: &str) -> Self {
-        let test = env::current_exe().unwrap();
-        let target = test.parent().and_then(|deps| deps.parent()).unwrap();
-        let program = target.join("examples").join(format!("chat{}", consts::EXE_SUFFIX));
-        assert!(program.exists(), "`cargo build --example chat` comes first");
-        let mut process = Command::new(program)
-            .args(arguments)
-            .env("CHAT_RELAY", relay)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
-        Self { process, lines, shown: Vec::new() }
-    }
-
-    fn account(name: &str, folder: &Path, relay: &str) -> Self {
-        Self::start(&[name, folder.join(name).to_str().unwrap()], relay)
-    }
-
-    fn types(&mut self, line: &str) {
-        let input = self.process.stdin.as_mut().unwrap();
-        writeln!(input, "{line}").unwrap();
-    }
-
-    /// Waits for a line with this text.
-    fn sees(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("nothing with {text:?} after {:#?}", self.shown);
-            };
-            self.shown.push(line.clone());
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn quits(mut self) -> Vec<String> {
-        self.types("/quit");
-        let deadline = Instant::now() + PATIENCE;
-        while self.process.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "it does not end");
-            thread::sleep(Duration::from_millis(20));
-        }
-        std::mem::take(&mut self.shown)
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn relay() -> (Terminal, String) {
-    let mut relay = Terminal::start(&["relay", "127.0.0.1:0"], "");
-    let address = relay.sees("relay on ").split_off("relay on ".len());
-    (relay, address)
-}
+use terminal::{Terminal, relay};
 
 #[test]
 fn two_terminals_talk_and_one_is_started_again() {
@@ -161,15 +76,6 @@ fn what_is_written_without_a_relay_is_sent_later() {
 #[test]
 fn bad_arguments_get_a_clear_error() {
     for arguments in [&["--what"][..], &["a", "b", "c"], &["relay", "here"], &[""]] {
-        let mut terminal = Terminal::start(arguments, "");
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = terminal.process.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-            thread::sleep(Duration::from_millis(20));
-        };
-        assert_eq!(status.code(), Some(1), "{arguments:?}");
+        assert_eq!(Terminal::start("chat", arguments, "").ends(), Some(1), "{arguments:?}");
     }
 }

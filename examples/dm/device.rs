@@ -1,17 +1,23 @@
 //! One device: a messenger on an encrypted disk, and a line to the relay.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use subrosa::attachment::{HEAD_LEN, Opener, Pointer, Sealer};
 use subrosa::store::{EncryptedStore, SqliteStore, StoreKey};
+use subrosa::wire::GroupMessage;
 use subrosa::{
-    Action, Address, Content, EventKind, LinkCode, Linking, MessageId, Messenger, Opened, Options,
-    Received, Timestamp, Urgency, UserId,
+    Action, Address, Content, Conversation, EventKind, LinkCode, Linking, MessageId, Messenger,
+    Opened, Options, Received, Timestamp, Urgency, UserId,
 };
 
 use crate::clock::StoryClock;
 use crate::line::Line;
 use crate::relay::protocol::Mailbox;
+
+/// How often a part of a file is read at most.
+const MAX_READS: usize = 100;
 
 /// Whatever goes wrong, in words.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -45,7 +51,13 @@ enum State {
 pub(crate) enum Carried<'a> {
     Publication,
     Question(&'a UserId),
-    Envelope { to: &'a Address, urgency: Urgency },
+    /// To one of the devices that get this envelope; whether it is the first of them.
+    Envelope {
+        to: &'a Address,
+        urgency: Urgency,
+        first: bool,
+        group: bool,
+    },
 }
 
 /// What became of a mailbox's content.
@@ -96,10 +108,79 @@ impl Device {
     }
 
     /// Says several things in one commit.
-    pub(crate) fn say(&mut self, to: &UserId, texts: &[String]) -> Result<Vec<MessageId>> {
+    pub(crate) fn say(
+        &mut self,
+        to: &Conversation,
+        contents: &[Content],
+    ) -> Result<Vec<MessageId>> {
         Ok(self.messenger()?.batch(|batch| {
-            texts.iter().map(|text| batch.send(to, Content::text(text.as_str()))).collect()
+            contents.iter().map(|content| batch.send(to, content.clone())).collect()
         })?)
+    }
+
+    /// Seals a file, and leaves it at the relay; gives what opens it.
+    pub(crate) fn upload(&mut self, mut file: &[u8], media_type: &str) -> Result<Pointer> {
+        let name = format!("{:016x}", rand::random::<u64>());
+        let length = u64::try_from(file.len())?;
+        let mut sealer = Sealer::new(length, media_type, &mut rand::rng())?;
+        while let Some(mut chunk) = sealer.next_chunk() {
+            file.read_exact(chunk.plain())?;
+            self.line.append(&name, chunk.seal())?;
+        }
+        Ok(sealer.finish()?.at(name))
+    }
+
+    /// Reads a file at the relay and opens it, chunk by chunk. What does not arrive, or is
+    /// not what was sealed, is read again.
+    pub(crate) fn download(&mut self, pointer: &Pointer) -> Result<Vec<u8>> {
+        let line = &mut self.line;
+        let mut read = |begin, length| line.read(pointer.location(), begin, length);
+        let head = |_| read(0, HEAD_LEN)?.try_into().ok();
+        let mut opener = (0..MAX_READS)
+            .filter_map(head)
+            .find_map(|head| Opener::new(pointer, &head).ok())
+            .ok_or("the file does not come")?;
+        let (mut file, mut failed) = (Vec::new(), 0);
+        loop {
+            let begin = opener.sealed_position();
+            let Some(mut chunk) = opener.next_chunk() else { break };
+            let room = chunk.sealed();
+            if let Some(part) = read(begin, room.len())
+                && part.len() == room.len()
+            {
+                room.copy_from_slice(&part);
+                if let Ok(plain) = chunk.open() {
+                    file.extend(plain);
+                    failed = 0;
+                    continue;
+                }
+            }
+            failed += 1;
+            if failed == MAX_READS {
+                return Err("the file does not come".into());
+            }
+        }
+        if opener.is_checked() { Ok(file) } else { Err("the file is another one".into()) }
+    }
+
+    /// Says something later.
+    pub(crate) fn say_at(
+        &mut self,
+        to: &Conversation,
+        content: &Content,
+        at: Timestamp,
+    ) -> Result<MessageId> {
+        Ok(self.messenger()?.send_at(to, content.clone(), at)?)
+    }
+
+    /// Tries to open envelopes that are none of its business; says of how many it could.
+    pub(crate) fn overhear(&mut self, envelopes: &[Vec<u8>]) -> Result<usize> {
+        let messenger = self.messenger()?;
+        let mut opened = 0;
+        for envelope in envelopes {
+            opened += usize::from(matches!(messenger.receive(envelope)?, Received::Opened(_)));
+        }
+        Ok(opened)
     }
 
     /// Runs every errand; `carried` hears of each.
@@ -120,9 +201,10 @@ impl Device {
                     carried(Carried::Question(user))?;
                 }
                 Action::Deliver { to, envelope, urgency } => {
-                    for to in to {
+                    let (urgency, group) = (*urgency, GroupMessage::decode(envelope).is_ok());
+                    for (number, to) in to.iter().enumerate() {
                         self.line.put(Mailbox::of(to), envelope)?;
-                        carried(Carried::Envelope { to, urgency: *urgency })?;
+                        carried(Carried::Envelope { to, urgency, first: number == 0, group })?;
                     }
                 }
             }

@@ -1,17 +1,18 @@
 //! What was said, where it is to be shown, and what became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
-use subrosa::MessageId;
+use subrosa::{Content, Conversation, Message, MessageId};
 
 use crate::who::Who;
 
 /// Something that was said.
 struct Said {
     by: Who,
+    to: Conversation,
     digest: [u8; 32],
-    /// How often each device's app was told, with just these words.
+    /// How often each device's app was told, with just this content.
     shown: BTreeMap<Who, usize>,
     /// The author's app was told that it arrived.
     confirmed: bool,
@@ -22,6 +23,21 @@ struct Said {
 impl Said {
     fn is_shown(&self) -> bool {
         self.shown.values().all(|times| *times > 0)
+    }
+
+    /// Whether somebody confirms it: nobody does in a group.
+    fn has_receipts(&self) -> bool {
+        matches!(self.to, Conversation::User(_))
+    }
+
+    /// Where a device shows it.
+    fn is_shown_in(&self, place: &Conversation, on: Who) -> bool {
+        match &self.to {
+            Conversation::User(_) if on.user() != self.by.user() => {
+                matches!(place, Conversation::User(user) if user.as_bytes() == self.by.user().as_bytes())
+            }
+            to => place == to,
+        }
     }
 }
 
@@ -37,16 +53,25 @@ pub(crate) struct Outcome {
     pub(crate) due: usize,
     /// How often something was shown where it should, and just once there.
     pub(crate) once: usize,
+    /// How many of them were to be confirmed.
+    pub(crate) receipts: usize,
     pub(crate) confirmed: usize,
     pub(crate) expired: usize,
 }
 
 impl Ledger {
     /// Something was said; all these devices have to show it.
-    pub(crate) fn said(&mut self, id: MessageId, by: Who, text: &str, audience: &[Who]) {
+    pub(crate) fn said(
+        &mut self,
+        id: MessageId,
+        by: Who,
+        (to, content): (&Conversation, &Content),
+        audience: &[Who],
+    ) {
         let said = Said {
             by,
-            digest: Sha256::digest(text).into(),
+            to: to.clone(),
+            digest: digest(content),
             shown: audience.iter().map(|who| (*who, 0)).collect(),
             confirmed: false,
             expired: false,
@@ -54,10 +79,12 @@ impl Ledger {
         self.0.insert(id, said);
     }
 
-    /// A device shows this; whether it should, as the words of this author.
-    pub(crate) fn shown(&mut self, id: MessageId, by: Who, text: &str, on: Who) -> bool {
-        let Some(said) = self.0.get_mut(&id) else { return false };
-        let genuine = said.by == by && said.digest == <[u8; 32]>::from(Sha256::digest(text));
+    /// A device shows this; whether it should, there and as the words of this author.
+    pub(crate) fn shown(&mut self, message: &Message, by: Who, on: Who) -> bool {
+        let Some(said) = self.0.get_mut(&message.id) else { return false };
+        let genuine = said.by == by
+            && said.digest == digest(&message.content)
+            && said.is_shown_in(&message.conversation, on);
         match said.shown.get_mut(&on) {
             Some(times) if genuine => {
                 *times += 1;
@@ -86,7 +113,20 @@ impl Ledger {
 
     /// And everybody knows that it was.
     pub(crate) fn is_settled(&self) -> bool {
-        self.0.values().all(|said| said.is_shown() && (said.confirmed || said.expired))
+        self.0
+            .values()
+            .all(|said| said.is_shown() && (said.confirmed || said.expired || !said.has_receipts()))
+    }
+
+    /// Whose words in the group are not shown everywhere yet.
+    pub(crate) fn unseen_in_group(&self) -> BTreeSet<Who> {
+        let unseen = |said: &&Said| !said.has_receipts() && !said.is_shown();
+        self.0.values().filter(unseen).map(|said| said.by).collect()
+    }
+
+    /// How much a device has shown.
+    pub(crate) fn shown_on(&self, who: Who) -> usize {
+        self.0.values().filter_map(|said| said.shown.get(&who)).sum()
     }
 
     /// What became of all that was said.
@@ -97,8 +137,13 @@ impl Ledger {
             said: self.0.len(),
             due: times().count(),
             once: times().filter(|times| **times == 1).count(),
+            receipts: count(&|said| said.has_receipts()),
             confirmed: count(&|said| said.confirmed),
             expired: count(&|said| said.expired && !said.confirmed),
         }
     }
+}
+
+fn digest(content: &Content) -> [u8; 32] {
+    Sha256::digest(content.to_bytes()).into()
 }

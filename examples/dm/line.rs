@@ -46,6 +46,18 @@ impl Line {
         self.ask(Operation::Delete, mailbox.as_bytes(), &Mail::deletion(mails)).map(drop)
     }
 
+    /// Adds to a blob.
+    pub(crate) fn append(&mut self, blob: &str, part: &[u8]) -> io::Result<()> {
+        self.ask(Operation::Append, blob.as_bytes(), part).map(drop)
+    }
+
+    /// So many bytes of a blob, from there on; nothing if they get lost on the way.
+    pub(crate) fn read(&mut self, blob: &str, begin: u64, length: usize) -> Option<Vec<u8>> {
+        let length = u32::try_from(length).ok()?.to_be_bytes();
+        let bytes = [&length[..], &begin.to_be_bytes()].concat();
+        self.ask(Operation::Read, blob.as_bytes(), &bytes).ok()
+    }
+
     fn ask(&mut self, operation: Operation, name: &[u8], bytes: &[u8]) -> io::Result<Vec<u8>> {
         write_frame(&self.0, &Request { operation, name, bytes }.encode()?)?;
         match Reply::decode(&read_frame(&self.0)?)? {

@@ -1,21 +1,26 @@
-//! Alice and Bob talk over a bad network, Bob soon on two devices, and she sends him a file.
+//! Alice and Bob talk over a bad network, Bob soon on two devices. Carol joins them in a
+//! group, where they send all that people send, until she is removed; and Alice sends Bob a
+//! file.
 //!
 //! ```text
 //! cargo run --release --example dm [-- FILE]
 //! ```
 //!
 //! Everything runs in this process, over a relay on loopback that delays, doubles,
-//! reorders, damages and loses envelopes. State is kept in a temporary folder that is
+//! reorders, damages and loses envelopes and parts of files. State is kept in a temporary folder that is
 //! deleted at the end.
 //!
 //! | file | what it does |
 //! | --- | --- |
 //! | `story`, `script` | what happens, in order; what is said |
+//! | `roses`, `sendings` | the group of the three; all that they send there |
 //! | `talk` | devices that carry, read, and sleep |
 //! | `ledger` | what was said, and what became of it |
 //! | `healing` | how far the post-quantum ratchet has come |
+//! | `words` | a message in a line |
 //! | `who`, `device` | one device: a messenger on an encrypted disk, and a line to the relay |
-//! | `file` | a file in pieces |
+//! | `screen` | what somebody sees: an app's own database |
+//! | `file`, `voice` | the file that is sent; a voice note |
 //! | `clock` | a clock that the story moves on |
 //! | `line`, `../relay` | the client's end of the relay's protocol; the relay |
 //! | `mischief` | what the bad network does |
@@ -30,11 +35,16 @@ mod line;
 mod mischief;
 #[path = "../relay/mod.rs"]
 mod relay;
+mod roses;
+mod screen;
 mod script;
+mod sendings;
 mod story;
 mod talk;
 mod transcript;
+mod voice;
 mod who;
+mod words;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -47,8 +57,8 @@ use file::Document;
 const USAGE: &str = "\
 usage: dm [FILE]
 
-Alice and Bob talk over a bad network, Bob soon on two devices. Alice sends Bob FILE
-(at most 64 MiB), or this crate's README.md. Exit code: 0 if everything arrived, 1 if
+Alice and Bob talk over a bad network, Bob soon on two devices, for a while in a group
+with Carol. Alice sends Bob FILE (at most 64 MiB), or this crate's README.md. Exit code: 0 if everything arrived, 1 if
 not, 2 if FILE cannot be sent.";
 
 /// What the command line asks for.

@@ -39,12 +39,13 @@ impl fmt::Display for Fate {
     }
 }
 
-/// All that the relay sees of an envelope, and what the network does with it.
-#[derive(Debug, Clone, Copy)]
+/// All that the relay sees of an envelope, or of a part of a blob, and what the network does
+/// with it.
+#[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    pub(crate) mailbox: Mailbox,
-    pub(crate) length: usize,
-    pub(crate) start: [u8; 8],
+    /// The beginning of the mailbox's or blob's name.
+    pub(crate) place: String,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) fate: Fate,
 }
 
@@ -75,6 +76,11 @@ impl Mischief {
         }
     }
 
+    fn sees(&self, place: String, bytes: &[u8], fate: Fate) {
+        // Nobody listening is no reason not to carry.
+        let _ = self.seen.send(Seen { place, bytes: bytes.to_vec(), fate });
+    }
+
     /// A copy with one bit flipped.
     fn altered(&mut self, envelope: &[u8]) -> Vec<u8> {
         let mut copy = envelope.to_vec();
@@ -89,9 +95,7 @@ impl Mischief {
 impl Network for Mischief {
     fn carry(&mut self, mailbox: Mailbox, bytes: &[u8], waiting: usize) -> Vec<Arrival> {
         let fate = self.fate(waiting);
-        let start = *bytes.first_chunk().unwrap_or(&[0; 8]);
-        // Nobody listening is no reason not to carry.
-        let _ = self.seen.send(Seen { mailbox, length: bytes.len(), start, fate });
+        self.sees(mailbox.to_string(), bytes, fate);
         let arrival = |place, envelope| Arrival { place, envelope };
         let copy = || bytes.to_vec();
         match fate {
@@ -109,6 +113,24 @@ impl Network for Mischief {
         }
     }
 
+    fn stored(&mut self, blob: &[u8], part: &[u8]) {
+        self.sees(blob_place(blob), part, Fate::Straight);
+    }
+
+    /// Parts that are read come late or not at all, and altered; in no other order.
+    fn loaded(&mut self, blob: &[u8], part: &[u8]) -> Option<Vec<u8>> {
+        let fate = match self.fate(0) {
+            fate @ (Fate::Lost | Fate::Altered) => fate,
+            _ => Fate::Straight,
+        };
+        self.sees(blob_place(blob), part, fate);
+        match fate {
+            Fate::Lost => None,
+            Fate::Altered => Some(self.altered(part)),
+            _ => Some(part.to_vec()),
+        }
+    }
+
     /// What was held back comes nearer.
     fn found_empty(&mut self, mailbox: Mailbox) -> Vec<Vec<u8>> {
         for (_, times, _) in self.held.iter_mut().filter(|(to, ..)| *to == mailbox) {
@@ -117,4 +139,8 @@ impl Network for Mischief {
         let here = |(to, times, _): &mut (Mailbox, u32, Vec<u8>)| *to == mailbox && *times == 0;
         self.held.extract_if(.., here).map(|(_, _, envelope)| envelope).collect()
     }
+}
+
+fn blob_place(name: &[u8]) -> String {
+    format!("blob {}", String::from_utf8_lossy(name.get(..4).unwrap_or(name)))
 }

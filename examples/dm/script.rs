@@ -3,10 +3,10 @@
 use crate::who::Who;
 
 pub(crate) const LEGEND: [&str; 4] = [
-    "On the right is all that it sees: mailbox, size, first 8 bytes; behind it what the network",
-    "does to them. A line with -- is what the messengers say by themselves: receipts, copies for",
-    "devices of the same person, questions for what is missing, messages sent again. A line with",
-    "\"to laptop\" is the message above it once more, for Bob's other device.",
+    "On the right is all that it sees: mailbox, size, first 8 bytes, or a blob; behind it what the",
+    "network does to them. A line with -- is what happens by itself: receipts, copies for other",
+    "devices of a person, files, keys for a group, questions for what is missing, messages sent",
+    "again. A line with \"to laptop\" is the message above it once more, for another device.",
 ];
 
 pub(crate) const FIRST: [&str; 4] = [
@@ -44,4 +44,26 @@ pub(crate) const ON_TWO_DEVICES: [(Who, &str); 6] = [
     (Who::Laptop, "And at the desk again. Nothing is missing here."),
     (Who::Alice, "Do I have to do anything about that?"),
     (Who::Phone, "No. Just write to me."),
+];
+
+pub(crate) const WITH_CAROL: [(Who, &str); 3] = [
+    (Who::Alice, "Carol, it's Alice. I have found you in the directory."),
+    (Who::Carol, "Alice! Is Bob coming to the party?"),
+    (Who::Alice, "Ask him yourself: I'll make a group for the three of us."),
+];
+
+pub(crate) const IN_ROSES: [(Who, &str); 6] = [
+    (Who::Alice, "Welcome. What is said here is for the three of us."),
+    (Who::Phone, "Hello Carol, I'm Bob."),
+    (Who::Carol, "Hello Bob. Who brings the cake?"),
+    (Who::Laptop, "Now I know which cake."),
+    (Who::Carol, "Oh no. Forget what I said."),
+    (Who::Alice, "Nobody has said anything."),
+];
+
+pub(crate) const WITHOUT_CAROL: [(Who, &str); 4] = [
+    (Who::Alice, "Now that she is out: the cake is for Carol."),
+    (Who::Phone, "So she never knew?"),
+    (Who::Laptop, "I'll hide it at my place."),
+    (Who::Alice, "At eight, then."),
 ];

@@ -1,13 +1,14 @@
-//! The story: what Alice and Bob do, in order.
+//! The story: what Alice, Bob and Carol do, in order.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use subrosa::{LinkCode, UserId};
+use subrosa::content::{Attachment, Reference};
+use subrosa::{Content, LinkCode, UserId};
 
 use crate::clock::StoryClock;
 use crate::device::{Home, Result};
-use crate::file::{Document, Pieces, digest};
+use crate::file::{Document, digest};
 use crate::healing::Healing;
 use crate::ledger::Outcome;
 use crate::mischief::Mischief;
@@ -15,13 +16,10 @@ use crate::relay;
 use crate::script::{BURSTS, FIRST, LEGEND, ON_TWO_DEVICES, TURNS};
 use crate::talk::Talk;
 use crate::transcript::{Tally, Transcript};
-use crate::who::Who;
+use crate::who::{Place, Who};
 
 /// The network's mischief is the same in every run.
 const SEED: u64 = 30;
-
-/// How many pieces are sent before Bob looks for them.
-const BURST: usize = 64;
 
 /// How many lines somebody writes before the other does, until all is healed, and how
 /// often at most.
@@ -29,9 +27,11 @@ const LINES: usize = 6;
 const MAX_TURNS: usize = 400;
 
 /// A talk in progress, and what is sent in it.
-struct Story<'a> {
-    talk: Talk,
+pub(crate) struct Story<'a> {
+    pub(crate) talk: Talk,
     document: &'a Document,
+    /// The message that it is sent with.
+    sent: Option<Reference>,
 }
 
 /// Tells the story; gives whether everything arrived.
@@ -47,6 +47,7 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
         home(Who::Alice, "alice", None)?,
         home(Who::Phone, "phone", None)?,
         home(Who::Laptop, "laptop", Some("Bob's laptop"))?,
+        home(Who::Carol, "carol", None)?,
     ];
     let mut talk = Talk::new(homes, Transcript::new(seen));
     talk.start(Who::Alice)?;
@@ -57,13 +58,20 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
         mailboxes[0], mailboxes[1]
     ))?;
     LEGEND.iter().try_for_each(|line| talk.transcript.say(line))?;
-    let mut story = Story { talk, document };
+    let mut story = Story { talk, document, sent: None };
     story.first_messages()?;
     story.bob_comes_online()?;
     story.conversation()?;
     story.restart()?;
     story.laptop()?;
     story.two_devices()?;
+    story.carol()?;
+    story.emoji()?;
+    story.group()?;
+    story.sendings()?;
+    story.fleeting()?;
+    story.scheduled()?;
+    story.removal()?;
     story.healing()?;
     story.file()?;
     story.end()
@@ -71,7 +79,7 @@ pub(crate) fn tell(document: &Document, folder: &Path) -> Result<bool> {
 
 impl Story<'_> {
     /// A line of somebody who does something else than to write.
-    fn tells(&self, who: Who, what: &str) -> Result<()> {
+    pub(crate) fn tells(&self, who: Who, what: &str) -> Result<()> {
         Ok(self.talk.transcript.say(&format!("{who:<12} {what}"))?)
     }
 
@@ -100,7 +108,7 @@ impl Story<'_> {
             return Err("the safety numbers are NOT the same".into());
         }
         for (who, number) in [Who::Alice, Who::Phone].into_iter().zip(&numbers) {
-            let other = UserId::new(who.other_user())?;
+            let other = UserId::new(who.friend())?;
             self.talk.messenger(who)?.mark_verified(&other, number)?;
         }
         Ok(self.talk.transcript.say("Both         compare them: the same")?)
@@ -121,7 +129,8 @@ impl Story<'_> {
 
     fn restart(&mut self) -> Result<()> {
         self.talk.transcript.heading("Bob's battery dies")?;
-        self.talk.write(Who::Phone, &["My battery is at one perc".to_owned()], "")?;
+        let text = Content::text("My battery is at one perc");
+        self.talk.write(Who::Phone, Place::With("alice"), &[text])?;
         self.talk.kill(Who::Phone);
         self.tells(Who::Phone, "has just taken what he wrote: on its disk, not on its way")?;
         self.talk.say(Who::Alice, "Bob? Are you there?")?;
@@ -184,16 +193,17 @@ impl Story<'_> {
             .transcript
             .heading("Somebody copies Bob's phone, with its keys, and listens on")?;
         let mut begun = Vec::new();
-        for with in Who::Phone.others() {
+        for with in [Who::Alice, Who::Laptop] {
             begun.push(Healing::begin([Who::Phone, with], &mut self.talk)?);
         }
         self.talk.transcript.details = false;
         self.talk.transcript.begin_progress();
         let mut written = 0;
-        for who in Who::ALL.into_iter().cycle().take(MAX_TURNS) {
-            let lines: Vec<_> = (1..=LINES).map(|n| format!("line {}", written + n)).collect();
+        for who in Who::TWO.into_iter().cycle().take(MAX_TURNS) {
+            let line = |n| Content::text(format!("line {}", written + n));
+            let lines: Vec<_> = (1..=LINES).map(line).collect();
             written += LINES;
-            self.talk.write(who, &lines, "")?;
+            self.talk.write(who, Place::With(who.friend()), &lines)?;
             self.talk.carry(who)?;
             for other in who.others() {
                 self.talk.read(other)?;
@@ -222,81 +232,70 @@ impl Story<'_> {
 
     fn file(&mut self) -> Result<()> {
         let Document { name, bytes } = self.document;
-        let (name, length) = (name.escape_debug(), bytes.len());
-        self.talk.transcript.heading(&format!("Alice sends {name}, {length} bytes"))?;
-        let pieces = self.document.pieces();
-        let count = pieces.len();
-        // Of a long file each quarter is told, of a short one each envelope.
-        self.talk.transcript.details = count <= BURST;
-        self.talk.transcript.begin_progress();
-        let mut sent = 0;
-        for burst in pieces.chunks(BURST) {
-            self.talk.write(Who::Alice, burst, "a piece of the file")?;
-            self.talk.settle()?;
-            let quarter = sent * 4 / count;
-            sent += burst.len();
-            if sent * 4 / count > quarter {
-                let [phones, laptops] =
-                    Who::BOBS.map(|who| self.pieces(who).map_or(0, Pieces::len));
-                let text =
-                    format!("Bob has {phones} of {count} on the phone, {laptops} on the laptop");
-                self.talk.transcript.progress(&text)?;
-            }
-        }
-        self.talk.transcript.details = true;
+        let shown = name.escape_debug().to_string();
+        self.talk.transcript.heading(&format!("Alice sends {shown}, {} bytes", bytes.len()))?;
+        let pointer = self.talk.upload(Who::Alice, &shown, bytes, "application/octet-stream")?;
+        // A name is at most 255 bytes of UTF-8; what stands for other bytes may be longer.
+        let name: String = name.chars().take(60).collect();
+        let content = Content::attachment(Attachment::from(pointer).named(name));
+        let id = self.talk.tell(Who::Alice, Place::With("bob"), content)?;
+        self.talk.settle()?;
+        self.sent = Some(self.talk.name(Who::Alice, id)?);
         for who in Who::BOBS {
-            let same = if self.same_file(who) { "the same file" } else { "ANOTHER FILE" };
-            self.tells(who, &format!("puts them together: {same}, byte for byte"))?;
+            let same = if self.received(who) == Some(bytes) { "the same" } else { "ANOTHER" };
+            self.tells(who, &format!("has {same} file, byte for byte"))?;
         }
         Ok(())
     }
 
-    fn pieces(&self, who: Who) -> Option<&Pieces> {
-        self.talk.pieces(who)
-    }
-
-    fn same_file(&self, who: Who) -> bool {
-        self.pieces(who).and_then(Pieces::bytes).as_ref() == Some(&self.document.bytes)
+    /// The file, as a device has it.
+    fn received(&self, who: Who) -> Option<&[u8]> {
+        self.talk.screens.get(&who)?.file(self.sent.as_ref()?)
     }
 
     /// Sums up.
     fn end(&mut self) -> Result<bool> {
         self.talk.transcript.heading("The end: the last receipts come in")?;
         self.talk.settle_all()?;
-        let Outcome { said, due, once, confirmed, expired } = self.talk.ledger.outcome();
+        let Outcome { said, due, once, receipts, confirmed, expired } = self.talk.ledger.outcome();
         let Tally { messages, quiet, lost, twice, overtakes, held, altered, .. } =
             self.talk.transcript.total;
-        let Tally { duplicates, unreadable, .. } = self.talk.transcript.total;
+        let Tally { duplicates, unreadable, parts_lost, parts_altered, .. } =
+            self.talk.transcript.total;
         self.talk.transcript.say(&format!(
             "{messages} envelopes with messages, {quiet} with receipts, copies and repair; {lost} \
              lost, {twice} duplicated, {overtakes} reordered, {held} delayed, {altered} altered on \
              the way; {duplicates} duplicates and {unreadable} damaged ones dropped"
         ))?;
+        self.talk.transcript.say(&format!(
+            "of the files {parts_lost} parts were lost and {parts_altered} altered on the way, and \
+             read again"
+        ))?;
         let sent = self.document.digest();
         for who in Who::BOBS {
-            let received = self.pieces(who).and_then(Pieces::bytes).unwrap_or_default();
+            let received = self.received(who).unwrap_or_default();
             self.tells(
                 who,
                 &format!(
                     "file of {} bytes, SHA-256 {} ({}...)",
                     received.len(),
-                    if sent == digest(&received) { "equal" } else { "NOT equal" },
+                    if sent == digest(received) { "equal" } else { "NOT equal" },
                     &sent[..16],
                 ),
             )?;
         }
         self.talk.transcript.say(&format!(
             "{said} messages were written, {due} copies of them to be shown: {once} were shown \
-             exactly once, {confirmed} messages confirmed"
+             exactly once; {confirmed} of {receipts} to one person confirmed"
         ))?;
         if expired > 0 {
             let text = format!("(of {expired} every receipt was lost, though they were read)");
             self.talk.transcript.say(&text)?;
         }
         let complete = once == due
-            && confirmed + expired == said
+            && confirmed + expired == receipts
             && self.talk.alarms == 0
-            && Who::BOBS.into_iter().all(|who| self.same_file(who));
+            && Who::BOBS.into_iter().all(|who| self.received(who) == Some(&self.document.bytes));
         if !complete {
             self.talk.transcript.say("NOT everything arrived as it should.")?;
         }

@@ -23,11 +23,14 @@ pub(crate) struct Tally {
     pub(crate) altered: usize,
     pub(crate) duplicates: usize,
     pub(crate) unreadable: usize,
+    /// Parts of blobs that did not arrive, or not as they were.
+    pub(crate) parts_lost: usize,
+    pub(crate) parts_altered: usize,
 }
 
 impl Tally {
     fn count(&mut self, seen: &Seen) {
-        self.bytes += seen.length;
+        self.bytes += seen.bytes.len();
         match seen.fate {
             Fate::Straight => {}
             Fate::Lost => self.lost += 1,
@@ -49,12 +52,20 @@ pub(crate) struct Transcript {
     before: Tally,
     /// Whether each envelope is shown.
     pub(crate) details: bool,
+    /// What the relay keeps a copy of, if it does.
+    copies: Option<Vec<(String, Vec<u8>)>>,
 }
 
 impl Transcript {
     /// A transcript beside what a relay sees.
     pub(crate) fn new(seen: Receiver<Seen>) -> Self {
-        Self { seen, total: Tally::default(), before: Tally::default(), details: true }
+        Self {
+            seen,
+            total: Tally::default(),
+            before: Tally::default(),
+            details: true,
+            copies: None,
+        }
     }
 
     /// Begins a part of the story.
@@ -88,12 +99,42 @@ impl Transcript {
     fn envelope(&mut self, text: &str) -> io::Result<()> {
         let seen = self.seen.try_recv().map_err(io::Error::other)?;
         self.total.count(&seen);
+        if let Some(copies) = &mut self.copies {
+            copies.push((seen.place.clone(), seen.bytes.clone()));
+        }
         if !self.details {
             return Ok(());
         }
-        let Seen { mailbox, length, start, fate } = seen;
-        let start: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
-        print(text, &format!("{mailbox} {length:>5} B {start} {fate}"))
+        let Seen { place, bytes, fate } = seen;
+        let start: String = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        print(text, &format!("{place} {:>5} B {start} {fate}", bytes.len()))
+    }
+
+    /// A blob has been written or read: beside it, what the relay saw.
+    pub(crate) fn blob(&mut self, text: &str) -> io::Result<()> {
+        let parts: Vec<_> = self.seen.try_iter().collect();
+        let Some(first) = parts.first() else { return self.detail(text) };
+        let count = |fate| parts.iter().filter(|seen| seen.fate == fate).count();
+        let bytes: usize = parts.iter().map(|seen| seen.bytes.len()).sum();
+        let (lost, altered) = (count(Fate::Lost), count(Fate::Altered));
+        self.total.parts_lost += lost;
+        self.total.parts_altered += altered;
+        let plural = if parts.len() == 1 { "" } else { "s" };
+        let mut right = format!("{} {bytes} B in {} part{plural}", first.place, parts.len());
+        if lost + altered > 0 {
+            right += &format!(": {lost} LOST, {altered} altered");
+        }
+        print(text, &right)
+    }
+
+    /// The relay keeps a copy of all that it sees from now on.
+    pub(crate) fn begin_copies(&mut self) {
+        self.copies = Some(Vec::new());
+    }
+
+    /// What it has kept, mailbox by mailbox, and no longer does.
+    pub(crate) fn end_copies(&mut self) -> Vec<(String, Vec<u8>)> {
+        self.copies.take().unwrap_or_default()
     }
 
     /// A mailbox held so many envelopes that say nothing new.

@@ -1,4 +1,4 @@
-//! Who is there: people, by the devices that they use.
+//! Who is there: people, by the devices that they use; and where they say something.
 
 use std::fmt;
 
@@ -8,28 +8,43 @@ pub(crate) enum Who {
     Alice,
     Phone,
     Laptop,
+    Carol,
 }
 
 impl Who {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Alice, Self::Phone, Self::Laptop];
+    pub(crate) const ALL: [Self; 4] = [Self::Alice, Self::Phone, Self::Laptop, Self::Carol];
 
     /// Bob's.
     pub(crate) const BOBS: [Self; 2] = [Self::Phone, Self::Laptop];
+
+    /// Alice and Bob, on all that they have.
+    pub(crate) const TWO: [Self; 3] = [Self::Alice, Self::Phone, Self::Laptop];
 
     /// The user whose device it is.
     pub(crate) fn user(self) -> &'static str {
         match self {
             Self::Alice => "alice",
             Self::Phone | Self::Laptop => "bob",
+            Self::Carol => "carol",
         }
     }
 
-    /// The user whom this one talks to.
-    pub(crate) fn other_user(self) -> &'static str {
+    /// The user whom this one mostly talks to.
+    pub(crate) fn friend(self) -> &'static str {
         match self {
             Self::Alice => "bob",
-            Self::Phone | Self::Laptop => "alice",
+            Self::Phone | Self::Laptop | Self::Carol => "alice",
+        }
+    }
+
+    /// What the device is called in short.
+    pub(crate) fn short(self) -> &'static str {
+        match self {
+            Self::Alice => "Alice",
+            Self::Phone => "phone",
+            Self::Laptop => "laptop",
+            Self::Carol => "Carol",
         }
     }
 
@@ -45,6 +60,16 @@ impl fmt::Display for Who {
             Self::Alice => "Alice",
             Self::Phone => "Bob's phone",
             Self::Laptop => "Bob's laptop",
+            Self::Carol => "Carol",
         })
     }
+}
+
+/// Where something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// To this user alone.
+    With(&'static str),
+    /// In the group.
+    Roses,
 }

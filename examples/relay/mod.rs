@@ -1,5 +1,5 @@
 //! A store-and-forward relay on TCP, for the examples: mailboxes with opaque names, bytes
-//! in them, and the directory of what devices publish.
+//! in them, blobs, and the directory of what devices publish.
 //!
 //! It keeps an envelope until whoever reads the mailbox deletes it. It trusts everybody
 //! who connects: a real one lets only owners publish, read and delete.
@@ -28,10 +28,21 @@ const MAX_WAITING: usize = 8192;
 const PAGE_ENVELOPES: usize = 64;
 const PAGE_BYTES: usize = 256 * 1024;
 
+/// The most bytes of all blobs.
+const MAX_BLOB_BYTES: usize = 256 * 1024 * 1024;
+
 /// The way from senders to mailboxes: it may be a bad one.
 pub(crate) trait Network: Send + 'static {
     /// What an envelope becomes on its way to a mailbox where so many are waiting.
     fn carry(&mut self, to: Mailbox, envelope: &[u8], waiting: usize) -> Vec<Arrival>;
+
+    /// A blob has grown by this.
+    fn stored(&mut self, _blob: &[u8], _part: &[u8]) {}
+
+    /// What a part of a blob becomes on its way to whoever reads it, if it arrives.
+    fn loaded(&mut self, _blob: &[u8], part: &[u8]) -> Option<Vec<u8>> {
+        Some(part.to_vec())
+    }
 
     /// A mailbox was found empty: what arrives there late.
     fn found_empty(&mut self, _mailbox: Mailbox) -> Vec<Vec<u8>> {
@@ -54,6 +65,7 @@ pub(crate) fn start(address: SocketAddr, network: impl Network) -> io::Result<So
     let desk = Arc::new(Mutex::new(Desk {
         directory: MemoryDirectory::new(),
         mailboxes: HashMap::new(),
+        blobs: HashMap::new(),
         next: 0,
         network: Box::new(network),
     }));
@@ -94,6 +106,7 @@ fn serve(stream: &TcpStream, desk: &Mutex<Desk>) -> io::Result<()> {
 struct Desk {
     directory: MemoryDirectory,
     mailboxes: HashMap<Mailbox, VecDeque<Mail>>,
+    blobs: HashMap<Vec<u8>, Vec<u8>>,
     next: u64,
     network: Box<dyn Network>,
 }
@@ -122,6 +135,8 @@ impl Desk {
                 Reply::Done
             }
             (Operation::Put | Operation::Page | Operation::Delete, None) => Reply::Refused,
+            (Operation::Append, _) => self.append(name, bytes),
+            (Operation::Read, _) => self.read(name, bytes).map_or(Reply::Refused, Reply::Found),
         }
     }
 
@@ -135,6 +150,23 @@ impl Desk {
             self.next += 1;
         }
         Reply::Done
+    }
+
+    fn append(&mut self, name: &[u8], part: &[u8]) -> Reply {
+        if self.blobs.values().map(Vec::len).sum::<usize>() + part.len() > MAX_BLOB_BYTES {
+            return Reply::Refused;
+        }
+        self.blobs.entry(name.to_vec()).or_default().extend(part);
+        self.network.stored(name, part);
+        Reply::Done
+    }
+
+    fn read(&mut self, name: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+        let (length, begin) = bytes.split_first_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let begin = usize::try_from(u64::from_be_bytes(begin.try_into().ok()?)).ok()?;
+        let part = self.blobs.get(name)?.get(begin..)?.get(..length)?;
+        self.network.loaded(name, part)
     }
 
     /// What is in front; it stays there until it is deleted.

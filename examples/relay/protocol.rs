@@ -2,7 +2,8 @@
 //!
 //! A request or reply is a frame: its length in four bytes, big-endian, and so many
 //! bytes. A request is `operation (1) || length of the name (1) || name || bytes`, a
-//! reply `kind (1) || bytes`. Names are of users (`Fetch`) or of mailboxes.
+//! reply `kind (1) || bytes`. Names are of users (`Fetch`), of blobs (`Append`, `Read`) or of
+//! mailboxes.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -112,6 +113,10 @@ pub(crate) enum Operation {
     Page = 4,
     /// Deletes envelopes of the named mailbox, by their numbers.
     Delete = 5,
+    /// Adds to the end of the named blob.
+    Append = 6,
+    /// Shows a part of the named blob: so many bytes (4) from there on (8).
+    Read = 7,
 }
 
 /// A request.
@@ -132,6 +137,8 @@ impl<'a> Request<'a> {
             3 => Operation::Put,
             4 => Operation::Page,
             5 => Operation::Delete,
+            6 => Operation::Append,
+            7 => Operation::Read,
             _ => return None,
         };
         let (name, bytes) = rest.split_at_checked((*length).into())?;
