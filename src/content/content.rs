@@ -222,8 +222,10 @@ impl Content {
         })
     }
 
-    /// The same, to disappear this long after it was read: in whole seconds, at least
-    /// one, at most 136 years. Bytes that are no content at all stay as they are.
+    /// The same, to disappear this long after it was read, or of ours after it was sent: in
+    /// whole seconds, at least one, at most 136 years. See
+    /// [`Messenger::mark_read`](crate::Messenger::mark_read). What repeats it, as an edit or
+    /// a quote does, disappears only if it says so itself. Bytes that are no content at all stay as they are.
     #[must_use]
     pub fn disappearing(self, after: Duration) -> Self {
         self.change(|parts| {

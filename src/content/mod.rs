@@ -97,7 +97,7 @@ pub use reference::Reference;
 pub use request::Request;
 pub use sticker::Sticker;
 pub use style::{Style, Styled};
-pub(crate) use sync::{Contact, LinkPackage, Sync};
+pub(crate) use sync::{Contact, LinkPackage, READ_MARK_IDS, Sync};
 pub use text::{MAX_MENTIONS, MAX_PREVIEWS, MAX_STYLES, Text};
 pub use typing::Typing;
 pub(crate) use verification::{Verification, VerificationSays};

@@ -6,10 +6,15 @@ use super::receipt::{ids_from_raw, ids_to_raw};
 use super::{Consent, Content};
 use crate::address::UserId;
 use crate::crypto::SecretBytes;
+use crate::session::MAX_CONTENT_LEN;
 use crate::timestamp::Timestamp;
 use crate::wire::content as raw;
 use crate::wire::content::sync::Kind;
 use crate::wire::{MessageId, SignedDeviceList};
+
+/// How many ids one [`Sync::ReadMarks`] has at most: as many as fit a message.
+// The user id takes 258 bytes, the time 11, four lengths and keys up to 6 each.
+pub(crate) const READ_MARK_IDS: usize = (MAX_CONTENT_LEN - 320) / MessageId::LEN;
 
 /// Something for another device of the same account.
 ///
@@ -168,5 +173,23 @@ impl fmt::Debug for Contact {
             .field("consent", consent)
             .field("verified", verified)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{Frame, Said};
+
+    #[test]
+    fn as_many_marks_as_a_sync_has_fit_a_message() {
+        let marks = Sync::ReadMarks {
+            user: UserId::new([b'u'; 255]).unwrap(),
+            ids: vec![MessageId::from_bytes([0xff; 16]); READ_MARK_IDS],
+        };
+        let frame = Frame { sent_at: Timestamp::from_millis(u64::MAX), said: Said::Sync(marks) };
+        let bytes = frame.encode();
+        assert!(bytes.len() <= MAX_CONTENT_LEN);
+        assert_eq!(Frame::decode(&bytes), frame);
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::receive::{Incoming, Received};
 use super::work::Work;
 use super::{Conversation, Error, EventId, Learned, OutgoingId};
+use crate::address::UserId;
 use crate::content::Content;
 use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
@@ -59,6 +60,29 @@ impl<'b, 'm> Batch<'b, 'm> {
     ) -> Result<MessageId, Error> {
         let to = to.into();
         self.work.step(|work| work.send_at(&to, &content, at))
+    }
+
+    /// As [`Messenger::reschedule`](super::Messenger::reschedule).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn reschedule(
+        &mut self,
+        message: &MessageId,
+        content: Content,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.work.step(|work| work.reschedule(*message, &content, at))
+    }
+
+    /// As [`Messenger::mark_read`](super::Messenger::mark_read).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn mark_read(&mut self, author: &UserId, messages: &[MessageId]) -> Result<(), Error> {
+        self.work.step(|work| work.mark_read(author, messages))
     }
 
     /// As [`Messenger::receive`](super::Messenger::receive), but delete the envelope from

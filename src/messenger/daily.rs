@@ -16,7 +16,7 @@ pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const ROWS_A_PART: usize = 64;
 
 /// The tables that are swept, by the number in a job's subject.
-const SWEPT: [Table; 10] = [
+const SWEPT: [Table; 12] = [
     table::PEERS,
     table::LETTERS,
     table::SHOWN,
@@ -27,6 +27,8 @@ const SWEPT: [Table; 10] = [
     table::PARTS,
     table::ASKED,
     table::GROUPS,
+    table::FADING,
+    table::READ_EARLY,
 ];
 
 impl Work<'_> {
@@ -69,7 +71,9 @@ impl Work<'_> {
                 self.sweep_peer(&key)?;
             } else if *table == table::LETTERS {
                 self.sweep_letter(&key, &row)?;
-            } else if *table == table::SHOWN || *table == table::RECEIPTS {
+            } else if *table == table::FADING {
+                self.sweep_fading(&key, &row)?;
+            } else if [table::SHOWN, table::RECEIPTS, table::READ_EARLY].contains(table) {
                 self.sweep_dated(*table, &key, &row);
             } else {
                 self.sweep_group(*table, &key, &row)?;
@@ -78,8 +82,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Forgets a row that holds nothing but its date: that a message was shown, or that it
-    /// is to be confirmed.
+    /// Forgets a row that holds nothing but its date: that a message was shown or read, or
+    /// that it is to be confirmed.
     fn sweep_dated(&mut self, table: Table, key: &[u8], row: &[u8]) {
         let at = row.try_into().ok().map_or(0, u64::from_be_bytes);
         if at > self.now.as_millis() {

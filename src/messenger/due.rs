@@ -49,6 +49,8 @@ pub(super) enum Job {
     Emoji,
     /// Envelopes of groups that are of no chain known here.
     GroupUnknown,
+    /// A message that disappears.
+    Disappear,
 }
 
 impl Job {
@@ -67,6 +69,7 @@ impl Job {
             Self::GroupKeys => 11,
             Self::Emoji => 12,
             Self::GroupUnknown => 13,
+            Self::Disappear => 14,
         }
     }
 
@@ -85,6 +88,7 @@ impl Job {
             11 => Self::GroupKeys,
             12 => Self::Emoji,
             13 => Self::GroupUnknown,
+            14 => Self::Disappear,
             _ => return None,
         })
     }
@@ -178,6 +182,7 @@ impl Work<'_> {
                 Err(_) => Ok(()),
             },
             Job::GroupUnknown => self.try_unknown(device().as_ref()),
+            Job::Disappear => self.disappear(subject),
             Job::GroupIntents => match subject.try_into() {
                 Ok(group) => self.add_intended(&GroupId::from_bytes(group)),
                 Err(_) => Ok(()),

@@ -38,6 +38,22 @@ pub enum EventKind {
         /// Whether it began or ended.
         typing: Typing,
     },
+    /// We have read these on another of our devices, where the app said so by
+    /// [`mark_read`](super::Messenger::mark_read). Of one that has not come yet it is told
+    /// again when it does.
+    ReadElsewhere {
+        /// Who wrote them.
+        author: UserId,
+        /// Which.
+        messages: Vec<MessageId>,
+    },
+    /// The time of a message that disappears is up: delete it, and what was made of it.
+    Disappeared {
+        /// Who wrote it; perhaps we.
+        author: UserId,
+        /// Which: perhaps one that was never told.
+        message: MessageId,
+    },
     /// What became of a message of ours.
     Status {
         /// Which.
@@ -212,7 +228,8 @@ pub enum FailReason {
     NoSuchUser,
     /// The other end does not take it.
     Refused,
-    /// For weeks there was no receipt: it is not known to have arrived.
+    /// For weeks there was no receipt, or none before it disappeared: it is not known to
+    /// have arrived.
     Expired,
 }
 

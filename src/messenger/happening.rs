@@ -40,6 +40,8 @@ pub(super) enum Happening {
     CompareEmoji { user: UserId, emoji: Emoji },
     Verified(UserId),
     EmojiEnded { user: UserId, reason: EmojiEnd },
+    ReadElsewhere { author: UserId, messages: Vec<MessageId> },
+    Disappeared { author: UserId, message: MessageId },
 }
 
 /// A message that has come, its content as it came.
@@ -184,6 +186,16 @@ impl Happening {
                 user_id: user.as_bytes().to_vec(),
                 reason: number_of_end(reason),
             }),
+            Self::ReadElsewhere { author, messages } => {
+                Kind::ReadElsewhere(record::ReadElsewhere {
+                    user_id: author.as_bytes().to_vec(),
+                    message_ids: messages.iter().flat_map(|id| *id.as_bytes()).collect(),
+                })
+            }
+            Self::Disappeared { author, message } => Kind::Disappeared(record::Disappearance {
+                user_id: author.as_bytes().to_vec(),
+                message_id: message.as_bytes().to_vec(),
+            }),
             Self::Restored => Kind::Restored(true),
             Self::NoBackup => Kind::NoBackup(true),
             Self::Typing { user, typing, at } => Kind::Typing(record::TypingNotice {
@@ -220,6 +232,11 @@ fn conversation(group: &[u8], other: &[u8]) -> Option<Conversation> {
 
 fn user(bytes: &[u8]) -> Option<UserId> {
     UserId::new(bytes).ok()
+}
+
+fn messages(ids: &[u8]) -> Option<Vec<MessageId>> {
+    let (ids, []) = ids.as_chunks() else { return None };
+    Some(ids.iter().copied().map(MessageId::from_bytes).collect())
 }
 
 fn address(user_id: &[u8], device: u32) -> Option<Address> {
@@ -273,6 +290,14 @@ fn decode(bytes: &[u8], now: Timestamp) -> Option<EventKind> {
         Kind::EmojiEnded(raw) => {
             EventKind::EmojiEnded { user: user(&raw.user_id)?, reason: end_of_number(raw.reason)? }
         }
+        Kind::ReadElsewhere(raw) => EventKind::ReadElsewhere {
+            author: user(&raw.user_id)?,
+            messages: messages(&raw.message_ids)?,
+        },
+        Kind::Disappeared(raw) => EventKind::Disappeared {
+            author: user(&raw.user_id)?,
+            message: MessageId::from_bytes(raw.message_id.as_slice().try_into().ok()?),
+        },
         Kind::Typing(raw) => {
             if now.since(Timestamp::from_millis(raw.at)) > TYPING_LASTS {
                 return None;

@@ -180,6 +180,7 @@ impl Work<'_> {
                 letter.sent = true;
                 if !letter.own_copy {
                     self.tell_status(id, user, StatusCode::Sent);
+                    self.begins_when_sent(id)?;
                 }
             }
             self.settle_letter(id, letter);
@@ -301,6 +302,7 @@ impl Work<'_> {
                 && let Ok(user) = UserId::new(&letter.user_id)
             {
                 self.tell_status(id, &user, StatusCode::Sent);
+                self.begins_when_sent(id)?;
             }
         }
         self.settle_letter(id, letter);

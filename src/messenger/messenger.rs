@@ -116,6 +116,41 @@ impl Messenger {
         self.commit(|work| work.send_at(&to, &content, at))
     }
 
+    /// Another text and time for what was given to [`send_at`](Self::send_at) and is not on
+    /// its way. The id stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`]: there is no such message, or its time has come. Else as
+    /// [`Self::send`].
+    pub fn reschedule(
+        &mut self,
+        message: &MessageId,
+        content: Content,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.commit(|work| work.reschedule(*message, &content, at))
+    }
+
+    /// A person has read these messages of this author's, on this device. The time of those
+    /// that disappear begins, and our other devices hear of it, where it begins too: their
+    /// apps get [`ReadElsewhere`](super::EventKind::ReadElsewhere). When it is up, each gets
+    /// [`Disappeared`](super::EventKind::Disappeared).
+    ///
+    /// The author is told nothing: [`Content::read`] does that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: try again later.
+    ///
+    /// # Security
+    ///
+    /// With it goes every row that has the text. What a store keeps of deleted rows goes
+    /// when it is tidied, once a day ([`Store::tidy`]).
+    pub fn mark_read(&mut self, author: &UserId, messages: &[MessageId]) -> Result<(), Error> {
+        self.commit(|work| work.mark_read(author, messages))
+    }
+
     /// Takes back what has not been encrypted yet.
     ///
     /// # Errors

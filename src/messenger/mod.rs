@@ -23,6 +23,7 @@
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
 //! | `repair`, `health`, `serve` | what went missing |
 //! | `groups/` | who is in a group, and what is said there |
+//! | `fading` | messages that disappear |
 //! | `due`, `daily`, `clock` | what is done by time |
 
 pub(crate) mod backup;
@@ -37,6 +38,7 @@ mod due;
 mod errand;
 mod error;
 mod event;
+mod fading;
 mod groups;
 mod happening;
 mod health;

@@ -125,14 +125,20 @@ impl Work<'_> {
 
     /// Says something to our own other devices.
     pub(super) fn tell_own_devices(&mut self, sync: Sync) -> Result<(), Error> {
+        self.post_to_own_devices(sync).map(drop)
+    }
+
+    /// The same, with the letter that says it, if there are other devices.
+    pub(super) fn post_to_own_devices(&mut self, sync: Sync) -> Result<Option<MessageId>, Error> {
         let own = self.own()?;
         if own.others().next().is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let user = own.address().user.clone();
         let frame = Frame { sent_at: self.now, said: Said::Sync(sync) }.encode();
         let id = MessageId::generate(&mut self.rng);
-        self.post(&user, id, &frame, Weight::OwnCopy)
+        self.post(&user, id, &frame, Weight::OwnCopy)?;
+        Ok(Some(id))
     }
 
     /// One of our other devices says something.
@@ -160,7 +166,7 @@ impl Work<'_> {
                     device: address.clone(),
                     content: content.encode_at(sent_at).to_vec(),
                 })));
-                Ok(())
+                self.may_disappear(&address.user, id, &content, events)
             }
             Sync::Decision { user, consent, at } => self.take_decision(&user, consent, at),
             Sync::Verified { user, account_key, at } => {
@@ -176,7 +182,8 @@ impl Work<'_> {
                 Ok(())
             }
             Sync::LinkPackage(package) => self.take_package(package),
-            Sync::ReadMarks { .. } | Sync::Unknown => Ok(()),
+            Sync::ReadMarks { user, ids } => self.was_read_elsewhere(user, ids, events),
+            Sync::Unknown => Ok(()),
         }
     }
 

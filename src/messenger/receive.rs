@@ -291,7 +291,7 @@ impl Work<'_> {
                 }
             }
             Said::Nothing => {}
-            Said::Content(_) => {
+            Said::Content(said) => {
                 let arrival = Arrival {
                     id,
                     conversation: Conversation::User(address.user.clone()),
@@ -312,6 +312,9 @@ impl Work<'_> {
                     Happening::Request(arrival)
                 };
                 events.push(self.tell(happening));
+                if numbered {
+                    self.may_disappear(&address.user, id, &said, events)?;
+                }
             }
         }
         Ok(Received::Opened(std::mem::take(events)))

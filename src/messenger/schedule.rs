@@ -1,6 +1,7 @@
-//! Sending: now, later, or not after all.
+//! Sending: now, later, something else, or not after all.
 
 use super::due::Job;
+use super::fading::Kept;
 use super::letter::Weight;
 use super::work::Work;
 use super::{Consent, Conversation, Error, table};
@@ -24,13 +25,12 @@ impl Work<'_> {
             Conversation::User(user) => user,
             Conversation::Group(group) => return self.send_to_group(group, id, content),
         };
-        let frame = content.encode_at(self.now);
         let fleeting = content.kind().is_fleeting();
         self.open_conversation(user, fleeting)?;
         if fleeting {
-            self.post(user, id, &frame, Weight::Fleeting)?;
+            self.post(user, id, &content.encode_at(self.now), Weight::Fleeting)?;
         } else {
-            self.send_frame(user, id, &frame)?;
+            self.send_to_user(user, id, content)?;
         }
         Ok(id)
     }
@@ -43,6 +43,32 @@ impl Work<'_> {
         at: Timestamp,
     ) -> Result<MessageId, Error> {
         let id = MessageId::generate(&mut self.rng);
+        self.schedule(id, to, content, at)?;
+        Ok(id)
+    }
+
+    /// Takes something else in the place of what is to be sent, and another time.
+    pub(super) fn reschedule(
+        &mut self,
+        message: MessageId,
+        content: &Content,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let key = message.as_bytes();
+        let row = self.view.get(table::SCHEDULED, key)?.ok_or(Error::Unknown)?;
+        let record = stored::decode::<Scheduled>(&row, "scheduled message").ok();
+        let to = record.as_ref().and_then(conversation_of).ok_or(Error::Unknown)?;
+        self.clear_due(Job::Scheduled, key)?;
+        self.schedule(message, &to, content, at)
+    }
+
+    fn schedule(
+        &mut self,
+        id: MessageId,
+        to: &Conversation,
+        content: &Content,
+        at: Timestamp,
+    ) -> Result<(), Error> {
         // Too long now is too long then.
         content.check()?;
         let (mut user_id, mut group_id) = (Vec::new(), Vec::new());
@@ -58,8 +84,7 @@ impl Work<'_> {
         }
         let record = Scheduled { user_id, content: content.to_bytes(), group_id };
         self.view.put(table::SCHEDULED, id.as_bytes().to_vec(), stored::encode(&record));
-        self.set_due(Job::Scheduled, id.as_bytes(), at)?;
-        Ok(id)
+        self.set_due(Job::Scheduled, id.as_bytes(), at)
     }
 
     /// Takes back what has not been encrypted.
@@ -73,7 +98,7 @@ impl Work<'_> {
         match self.letter(message)? {
             Some(letter) if letter.waits && letter.copies.is_empty() => {
                 self.view.delete(table::LETTERS, key.to_vec());
-                Ok(())
+                self.forget_fading(message)
             }
             _ => Err(Error::Unknown),
         }
@@ -86,23 +111,25 @@ impl Work<'_> {
         let record = stored::decode::<Scheduled>(&row, "scheduled message").ok();
         let id = key.try_into().ok().map(MessageId::from_bytes);
         let (Some(record), Some(id)) = (record, id) else { return Ok(()) };
-        if let Ok(group) = record.group_id.as_slice().try_into().map(GroupId::from_bytes) {
-            let content = Content::from_bytes(&record.content);
-            return match self.send_to_group(&group, id, &content) {
-                Err(error @ Error::Store(_)) => Err(error),
-                // We are no member any more: nothing goes there.
-                _ => Ok(()),
-            };
-        }
-        let Ok(user) = UserId::new(&record.user_id) else { return Ok(()) };
+        let content = Content::from_bytes(&record.content);
+        let user = match conversation_of(&record) {
+            Some(Conversation::User(user)) => user,
+            Some(Conversation::Group(group)) => {
+                return match self.send_to_group(&group, id, &content) {
+                    Err(error @ Error::Store(_)) => Err(error),
+                    // We are no member any more: nothing goes there.
+                    _ => Ok(()),
+                };
+            }
+            None => return Ok(()),
+        };
         match self.open_conversation(&user, false) {
             Ok(()) => {}
             // Blocked meanwhile: nothing goes there.
             Err(Error::NotAllowed) => return Ok(()),
             Err(error) => return Err(error),
         }
-        let frame = Content::from_bytes(&record.content).encode_at(self.now);
-        self.send_frame(&user, id, &frame)
+        self.send_to_user(&user, id, &content)
     }
 
     /// To write to somebody is to accept them.
@@ -116,13 +143,26 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn send_frame(&mut self, user: &UserId, id: MessageId, frame: &[u8]) -> Result<(), Error> {
-        let own = self.own()?;
-        if *user != own.address().user && own.others().next().is_some() {
-            let content = Content::from_bytes(frame);
+    fn send_to_user(
+        &mut self,
+        user: &UserId,
+        id: MessageId,
+        content: &Content,
+    ) -> Result<(), Error> {
+        let mut kept = Kept::default();
+        if *user != self.own()?.address().user {
             let (user, message, sent_at) = (user.clone(), id, self.now);
-            self.tell_own_devices(Sync::SentCopy { user, message, sent_at, content })?;
+            let copy = Sync::SentCopy { user, message, sent_at, content: content.clone() };
+            kept.letters.extend(self.post_to_own_devices(copy)?);
         }
-        self.post(user, id, frame, Weight::Kept)
+        self.post(user, id, &content.encode_at(self.now), Weight::Kept)?;
+        self.will_disappear(id, content, kept)
+    }
+}
+
+fn conversation_of(record: &Scheduled) -> Option<Conversation> {
+    match record.group_id.as_slice().try_into() {
+        Ok(group) => Some(Conversation::Group(GroupId::from_bytes(group))),
+        Err(_) => UserId::new(&record.user_id).ok().map(Conversation::User),
     }
 }

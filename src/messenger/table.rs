@@ -85,6 +85,11 @@ pub(super) const COMPARISONS: Table = Table(35);
 pub(super) const USED_TAGS: Table = Table(36);
 /// Envelopes of groups that are of no chain known here, in the order in which they came.
 pub(super) const UNKNOWN: Table = Table(37);
+/// Messages that disappear: author, id. And further letters that have the text of one of
+/// ours: author, id, letter.
+pub(super) const FADING: Table = Table(38);
+/// Messages that were read on another device of ours before they came here: author, id.
+pub(super) const READ_EARLY: Table = Table(39);
 
 /// The key of what belongs to a user, with something behind it.
 pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {

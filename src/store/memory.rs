@@ -49,6 +49,15 @@ impl MemoryStore {
         }
         sizes
     }
+
+    /// Whether these bytes stand in the value of any row.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut values = state.tables.values().flat_map(BTreeMap::values);
+        values.any(|value| value.windows(bytes.len().max(1)).any(|window| window == bytes))
+    }
 }
 
 // A poisoned lock is of no account: nothing panics between two changes of a commit.

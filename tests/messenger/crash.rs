@@ -15,6 +15,10 @@ use subrosa::{
     UserId,
 };
 
+/// What a text begins with that disappears, and after what time.
+const FADING: &str = "between us";
+const FADES: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
 /// When the process dies: at the n-th write to the store, before or after it was written,
 /// or at the n-th time that it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,9 +97,13 @@ struct App {
     clock: ManualClock,
     seed: u64,
     shown: BTreeMap<MessageId, String>,
+    /// What it was told to delete, in order.
+    gone: Vec<MessageId>,
     acknowledged: BTreeSet<EventId>,
     /// Messages whose `send` gave `Ok`.
     promised: Vec<MessageId>,
+    /// Those of them that disappear.
+    fading: Vec<MessageId>,
     deaths: usize,
 }
 
@@ -108,8 +116,10 @@ impl App {
             clock: clock.clone(),
             seed,
             shown: BTreeMap::new(),
+            gone: Vec::new(),
             acknowledged: BTreeSet::new(),
             promised: Vec::new(),
+            fading: Vec::new(),
             deaths: 0,
         }
     }
@@ -197,6 +207,11 @@ impl Story {
         self.relay.mailboxes.entry(address).or_default().extend(left);
         for _ in 0..50 {
             let Some(Some(event)) = app.call(Messenger::next_event) else { break };
+            if let EventKind::Disappeared { message, .. } = &event.kind
+                && app.acknowledged.insert(event.id)
+            {
+                app.gone.push(*message);
+            }
             let (EventKind::Message(message) | EventKind::Request(message)) = &event.kind else {
                 app.call(|messenger| messenger.events_done(&[event.id]));
                 continue;
@@ -209,6 +224,9 @@ impl Story {
             }
             let from = message.from.clone();
             app.call(|messenger| messenger.accept(&from));
+            let read = [message.id];
+            let mark_read = |messenger: &mut Messenger| messenger.mark_read(&from, &read);
+            app.call(mark_read).or_else(|| app.call(mark_read)).unwrap();
             app.call(|messenger| messenger.events_done(&[event.id]));
         }
     }
@@ -248,10 +266,13 @@ impl Story {
                 let [one, other] = apps;
                 let app = if from == 0 { one } else { other };
                 let text = format!("{turn} from {from}");
-                if let Some(id) =
-                    app.call(|messenger| messenger.send(&user, Content::text(text.as_str())))
-                {
+                let content = match turn {
+                    2 => Content::text(format!("{FADING} {text}")).disappearing(FADES),
+                    _ => Content::text(text),
+                };
+                if let Some(id) = app.call(|messenger| messenger.send(&user, content.clone())) {
                     app.promised.push(id);
+                    app.fading.extend((turn == 2).then_some(id));
                 }
             }
             // Both directions cross in every other turn.
@@ -278,6 +299,13 @@ impl Story {
             for id in &from.promised {
                 assert!(to.shown.contains_key(id), "lost: {id:?}, {death:?}");
             }
+            for id in &from.fading {
+                for app in [from, to] {
+                    let times = app.gone.iter().filter(|gone| *gone == id).count();
+                    assert_eq!(times, 1, "{death:?}");
+                }
+            }
+            assert!(!from.store.holds(FADING.as_bytes()), "{death:?}");
         }
         // And both go on.
         let say_last = |m: &mut Messenger| m.send(&other.user, Content::text("last"));

@@ -7,6 +7,7 @@ mod conversation;
 mod crash;
 mod devices;
 mod emoji;
+mod fading;
 mod group_crash;
 mod group_faults;
 mod group_forgotten;

@@ -46,21 +46,23 @@ impl Work<'_> {
         Ok(Some(Frame { sent_at: self.now, said: Said::Group(note) }.encode()))
     }
 
-    /// There is no session with these devices yet: what was sent waits for one.
+    /// There is no session with these devices yet: what was sent waits for one, in these
+    /// letters.
     pub(super) fn copy_for_lacking(
         &mut self,
         group: &GroupId,
         chain_id: ChainId,
         iteration: u32,
         lacking: &[Address],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<MessageId>, Error> {
+        let mut letters = Vec::new();
         let users = lacking.chunk_by(|one, next| one.user == next.user);
         let users: Vec<_> = users.filter_map(|devices| Some((devices.first()?, devices))).collect();
         for (Address { user, .. }, devices) in users {
             let devices: Vec<DeviceId> = devices.iter().map(|address| address.device).collect();
-            self.copy_for(group, chain_id, iteration, user, &devices)?;
+            letters.extend(self.copy_for(group, chain_id, iteration, user, &devices)?);
         }
-        Ok(())
+        Ok(letters)
     }
 
     /// The same for one user; without devices, for all that there will be.
@@ -71,18 +73,14 @@ impl Work<'_> {
         iteration: u32,
         user: &UserId,
         devices: &[DeviceId],
-    ) -> Result<(), Error> {
+    ) -> Result<Option<MessageId>, Error> {
         self.fetch(user)?;
         if self.waiting_count(user, MOST_WAITING)? >= MOST_WAITING {
-            return Ok(());
+            return Ok(None);
         }
-        match self.group_copy(group, chain_id, iteration, 0)? {
-            Some(frame) => match self.member_named(group, user)? {
-                Some(member) => self.post_to(&member, devices, &frame),
-                None => Ok(()),
-            },
-            None => Ok(()),
-        }
+        let Some(frame) = self.group_copy(group, chain_id, iteration, 0)? else { return Ok(None) };
+        let Some(member) = self.member_named(group, user)? else { return Ok(None) };
+        self.post_to(&member, devices, &frame).map(Some)
     }
 
     /// The member with this user id: of several the one whom we know, if there is one.
@@ -99,7 +97,7 @@ impl Work<'_> {
         member: &Member,
         devices: &[DeviceId],
         frame: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<MessageId, Error> {
         let (id, user) = (MessageId::generate(&mut self.rng), member.user());
         let mut letter = Letter::default();
         letter.user_id = user.as_bytes().to_vec();
@@ -118,7 +116,8 @@ impl Work<'_> {
         }));
         self.save_letter(id, &letter);
         self.wait_for_session(user, id);
-        self.send_waiting(user)
+        self.send_waiting(user)?;
+        Ok(id)
     }
 
     /// A message to a group has come in a session.

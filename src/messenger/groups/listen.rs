@@ -167,10 +167,10 @@ impl Work<'_> {
         let now = self.now.as_millis().to_be_bytes().to_vec();
         self.view.put(table::SHOWN, shown, zeroize::Zeroizing::new(now));
         // What is not for people is not said to groups.
-        match Frame::decode(content).said {
-            Said::Content(content) if !content.kind().is_between_two() => {}
+        let said = match Frame::decode(content).said {
+            Said::Content(said) if !said.kind().is_between_two() => said,
             _ => return Ok(()),
-        }
+        };
         let arrival = Arrival {
             id,
             conversation: Conversation::Group(*group),
@@ -182,7 +182,7 @@ impl Work<'_> {
             true => Happening::OwnMessage(arrival),
             false => Happening::Message(arrival),
         }));
-        Ok(())
+        self.may_disappear(&sender.user, id, &said, events)
     }
 
     /// A device hands over its chain.

@@ -1,6 +1,7 @@
 //! Messages to a group: encrypted once, for everybody's every device.
 
 use super::super::errand::Errand;
+use super::super::fading::Kept;
 use super::super::happening::{Happening, StatusCode};
 use super::super::work::Work;
 use super::super::{Error, OutgoingId, table};
@@ -51,14 +52,16 @@ impl Work<'_> {
         };
         let number = sent.iteration.to_be_bytes();
         let key = [sent_prefix(group, sent.chain_id).as_slice(), &number].concat();
-        self.view.put(table::SENT, key, stored::encode(&row));
+        self.view.put(table::SENT, key.clone(), stored::encode(&row));
         let envelope = sent.envelope;
         let (readers, to) = (None, Vec::new());
-        self.add_errand(Errand::Group { group: *group, envelope, message: id, readers, to });
-        self.copy_for_lacking(group, sent.chain_id, sent.iteration, &lacking)?;
+        let errand = Errand::Group { group: *group, envelope, message: id, readers, to };
+        let errand = Some(self.add_errand(errand));
+        let mut letters = self.copy_for_lacking(group, sent.chain_id, sent.iteration, &lacking)?;
         for user in self.unknown_readers(group)? {
-            self.copy_for(group, sent.chain_id, sent.iteration, &user, &[])?;
+            letters.extend(self.copy_for(group, sent.chain_id, sent.iteration, &user, &[])?);
         }
+        self.will_disappear(id, content, Kept { errand, sent_key: key, letters })?;
         Ok(id)
     }
 
@@ -141,6 +144,6 @@ impl Work<'_> {
         let user = self.own()?.address().user.clone();
         let status = StatusCode::Sent;
         self.tell(Happening::Status { message, group: Some(group), user, status });
-        Ok(())
+        self.begins_when_sent(message)
     }
 }

@@ -220,7 +220,7 @@ pub struct Delivery {
 pub struct Event {
     #[prost(
         oneof = "event::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19"
     )]
     pub kind: ::core::option::Option<event::Kind>,
 }
@@ -267,6 +267,10 @@ pub mod event {
         Verified(::prost::alloc::vec::Vec<u8>),
         #[prost(message, tag = "17")]
         EmojiEnded(super::EmojiEnd),
+        #[prost(message, tag = "18")]
+        ReadElsewhere(super::ReadElsewhere),
+        #[prost(message, tag = "19")]
+        Disappeared(super::Disappearance),
     }
 }
 #[derive(::zeroize::ZeroizeOnDrop)]
@@ -343,6 +347,27 @@ pub struct StatusChange {
     /// The group that it was sent to; then `conversation` is who it is about.
     #[prost(bytes = "vec", tag = "4")]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ReadElsewhere {
+    /// The author's user id.
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    /// 16 bytes each, one after the other.
+    #[prost(bytes = "vec", tag = "2")]
+    pub message_ids: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Disappearance {
+    /// The author's user id.
+    #[prost(bytes = "vec", tag = "1")]
+    pub user_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(::zeroize::Zeroize)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -488,6 +513,33 @@ pub struct AskedGap {
     pub ask_at: u64,
     #[prost(uint32, tag = "5")]
     pub times: u32,
+}
+/// A message that disappears after it was read.
+#[derive(::zeroize::Zeroize)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Fading {
+    /// How long after.
+    #[prost(uint64, tag = "1")]
+    pub seconds: u64,
+    /// When it came, or was sent.
+    #[prost(uint64, tag = "2")]
+    pub came_at: u64,
+    /// Since when that time runs.
+    #[prost(uint64, tag = "3")]
+    pub since: u64,
+    /// It was begun anew since the clock leapt.
+    #[prost(bool, tag = "4")]
+    pub begun_anew: bool,
+    /// The event that tells the app of it; empty if it is of this device.
+    #[prost(bytes = "vec", tag = "5")]
+    pub event_id: ::prost::alloc::vec::Vec<u8>,
+    /// Of this device, to a group: the errand that carries it, and the key of what is kept of
+    /// it for who may ask.
+    #[prost(bytes = "vec", tag = "6")]
+    pub errand_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "7")]
+    pub sent_key: ::prost::alloc::vec::Vec<u8>,
 }
 /// A message that is to be encrypted later.
 #[derive(::zeroize::ZeroizeOnDrop)]
