@@ -21,10 +21,10 @@ impl Keys {
         if length > MAX_LEN {
             return Err(AttachmentError::TooLong { what: "an attachment", limit: MAX_LEN });
         }
-        const LIMIT: u16 = MAX_MEDIA_TYPE_LEN;
-        let type_len = u16::try_from(media_type.len()).ok().filter(|len| *len <= LIMIT);
+        let limit = MAX_MEDIA_TYPE_LEN;
+        let type_len = u16::try_from(media_type.len()).ok().filter(|len| *len <= limit);
         let type_len = type_len
-            .ok_or(AttachmentError::TooLong { what: "a media type", limit: LIMIT.into() })?;
+            .ok_or(AttachmentError::TooLong { what: "a media type", limit: limit.into() })?;
         let both: Secret<64> = expand(
             secret,
             Label::ATTACHMENT,

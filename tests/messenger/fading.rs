@@ -174,7 +174,7 @@ fn a_message_disappears_so_long_after_it_was_read_or_sent() {
         world.settle(&mut [&mut alice, &mut bob]);
         assert!(gone(&alice).is_empty());
         world.pass(SECOND, &mut [&mut alice, &mut bob]);
-        assert_eq!(gone(&alice), [name.clone()]);
+        assert_eq!(gone(&alice), std::slice::from_ref(&name));
         assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
         // He has not read it, and then he has; she is told nothing.
         world.pass(2 * DAY, &mut [&mut alice, &mut bob]);
@@ -342,7 +342,7 @@ fn on_all_devices_of_both_it_disappears() {
     // He reads it on the tablet.
     all[3].messenger.mark_read(&name.0, &[id]).unwrap();
     world.settle(&mut all);
-    assert_eq!(read_elsewhere(all[1]), [name.clone()]);
+    assert_eq!(read_elsewhere(all[1]), std::slice::from_ref(&name));
     assert!(read_elsewhere(all[3]).is_empty());
     assert!(read_elsewhere(all[0]).is_empty() && read_elsewhere(all[2]).is_empty());
     for device in &mut all {
@@ -469,7 +469,7 @@ fn in_a_group_it_disappears_for_each_who_has_read_it() {
     world.pass(HOUR, &mut [&mut alice, &mut bob, &mut carol]);
     bob.messenger.mark_read(&alice.user(), &[id]).unwrap();
     world.pass(3 * HOUR, &mut [&mut alice, &mut bob, &mut carol]);
-    assert_eq!(gone(&alice), [name.clone()]);
+    assert_eq!(gone(&alice), std::slice::from_ref(&name));
     assert!(gone(&bob).is_empty() && !has_text(&alice));
     world.pass(HOUR, &mut [&mut alice, &mut bob, &mut carol]);
     assert_eq!(gone(&bob), [name]);
@@ -498,7 +498,7 @@ fn in_a_group_our_other_devices_forget_it_and_hear_what_was_read() {
     all[1].messenger.mark_read(&name.0, &[id]).unwrap();
     world.settle(&mut all);
     world.pass(HOUR, &mut all);
-    assert_eq!(read_elsewhere(all[4]), [name.clone()]);
+    assert_eq!(read_elsewhere(all[4]), std::slice::from_ref(&name));
     let told = all.iter().map(|device| gone(device).len());
     assert_eq!(told.collect::<Vec<_>>(), [1, 1, 0, 1, 1]);
     assert!(!all.iter().any(|device| has_text(device)));
