@@ -458,6 +458,23 @@ fn what_nobody_reads_is_forgotten_after_ninety_days() {
 }
 
 #[test]
+fn ninety_days_are_so_long_though_the_clock_was_wrong_when_it_came() {
+    for secs in [1_000_000_000, 1_900_000_000] {
+        let mut world = World::new();
+        let right = world.clock.now();
+        world.clock.set(Timestamp::from_secs(secs));
+        let (mut alice, mut bob) = world.pair();
+        alice.messenger.send(bob.user(), fading(HOUR)).unwrap();
+        world.settle(&mut [&mut alice, &mut bob]);
+        world.clock.set(right);
+        world.pass(89 * DAY, &mut [&mut alice, &mut bob]);
+        assert_eq!(rows(&bob), (1, 0));
+        world.pass(5 * DAY, &mut [&mut alice, &mut bob]);
+        assert_eq!(rows(&bob), (0, 0));
+    }
+}
+
+#[test]
 fn in_a_group_it_disappears_for_each_who_has_read_it() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
