@@ -178,7 +178,10 @@ impl Device {
         let messenger = self.messenger()?;
         let mut opened = 0;
         for envelope in envelopes {
-            opened += usize::from(matches!(messenger.receive(envelope)?, Received::Opened(_)));
+            match messenger.receive(envelope)? {
+                Received::Held | Received::Undecryptable | Received::Malformed => {}
+                _ => opened += 1,
+            }
         }
         Ok(opened)
     }

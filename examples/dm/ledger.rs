@@ -34,7 +34,8 @@ impl Said {
     fn is_shown_in(&self, place: &Conversation, on: Who) -> bool {
         match &self.to {
             Conversation::User(_) if on.user() != self.by.user() => {
-                matches!(place, Conversation::User(user) if user.as_bytes() == self.by.user().as_bytes())
+                let author = self.by.user().as_bytes();
+                matches!(place, Conversation::User(user) if user.as_bytes() == author)
             }
             to => place == to,
         }

@@ -7,14 +7,14 @@
 //! ```
 //!
 //! Everything runs in this process, over a relay on loopback that delays, doubles,
-//! reorders, damages and loses envelopes and parts of files. State is kept in a temporary folder that is
-//! deleted at the end.
+//! reorders, damages and loses envelopes and parts of files. State is kept in a temporary
+//! folder that is deleted at the end.
 //!
 //! | file | what it does |
 //! | --- | --- |
 //! | `story`, `script` | what happens, in order; what is said |
 //! | `roses`, `sendings` | the group of the three; all that they send there |
-//! | `talk` | devices that carry, read, and sleep |
+//! | `talk` | devices that carry, read, are told things, and sleep |
 //! | `ledger` | what was said, and what became of it |
 //! | `healing` | how far the post-quantum ratchet has come |
 //! | `words` | a message in a line |
@@ -58,8 +58,8 @@ const USAGE: &str = "\
 usage: dm [FILE]
 
 Alice and Bob talk over a bad network, Bob soon on two devices, for a while in a group
-with Carol. Alice sends Bob FILE (at most 64 MiB), or this crate's README.md. Exit code: 0 if everything arrived, 1 if
-not, 2 if FILE cannot be sent.";
+with Carol. Alice sends Bob FILE (at most 64 MiB), or this crate's README.md. Exit
+code: 0 if everything arrived, 1 if not, 2 if FILE cannot be sent.";
 
 /// What the command line asks for.
 enum Wish {

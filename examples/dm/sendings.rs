@@ -34,6 +34,7 @@ impl Story<'_> {
         let (alice, carol) = (UserId::new("alice")?, UserId::new("carol")?);
         for _ in 0..MAX_COMPARISONS {
             self.tells(Who::Alice, "asks Carol to compare")?;
+            self.talk.emoji.clear();
             self.talk.messenger(Who::Alice)?.start_emoji(&carol)?;
             self.talk.exchange()?;
             let shown = [Who::Alice, Who::Carol].map(|who| self.talk.emoji.get(&who).copied());
@@ -48,7 +49,11 @@ impl Story<'_> {
                 self.talk.messenger(Who::Carol)?.confirm_emoji(&alice, &carols)?;
                 self.talk.exchange()?;
             }
-            if [Who::Alice, Who::Carol].iter().all(|who| self.talk.verified.contains(who)) {
+            let told = [Who::Alice, Who::Carol].iter().all(|who| self.talk.verified.contains(who));
+            if told
+                && self.talk.messenger(Who::Alice)?.contact(&carol)?.verified
+                && self.talk.messenger(Who::Carol)?.contact(&alice)?.verified
+            {
                 let text = "Both         have compared them: the same, and each knows it";
                 return Ok(self.talk.transcript.say(text)?);
             }
