@@ -1,5 +1,5 @@
 //! What somebody sees: the app's own database. A messenger forgets a message once the app
-//! has it; what becomes of it there, by edits, reactions, votes and time, is for the app.
+//! has it; what becomes of it there, by edits, reactions and votes, is for the app.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,6 @@ use crate::words::words;
 struct Shown {
     content: Content,
     files: Vec<Vec<u8>>,
-    /// When it disappears, if it does.
-    until: Option<Timestamp>,
 }
 
 /// What one device has shown. What is about a message may come before it.
@@ -28,13 +26,12 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// A message came, or was written, and is read now.
+    /// A message came, or was written.
     pub(crate) fn show(
         &mut self,
         name: Reference,
         sent_at: Timestamp,
         content: &Content,
-        now: Timestamp,
         files: Vec<Vec<u8>>,
     ) {
         match content.kind() {
@@ -52,15 +49,14 @@ impl Screen {
                 self.votes.push((name.author, sent_at, name.message, content.clone()));
             }
             _ => {
-                let until = content.expires_after().map(|after| now.after(after));
-                self.messages.insert(name, Shown { content: content.clone(), files, until });
+                self.messages.insert(name, Shown { content: content.clone(), files });
             }
         }
     }
 
-    /// What has to disappear until now is gone.
-    pub(crate) fn forget(&mut self, now: Timestamp) {
-        self.messages.retain(|_, shown| shown.until.is_none_or(|until| now < until));
+    /// A message disappears; whether it was there.
+    pub(crate) fn forget(&mut self, message: &Reference) -> bool {
+        self.messages.remove(message).is_some()
     }
 
     /// What a message says by now, if it is there.

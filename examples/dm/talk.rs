@@ -153,7 +153,7 @@ impl Talk {
         for (id, content) in ids.iter().zip(contents) {
             self.wrote(who, place, *id, content)?;
             let (name, now) = (self.name(who, *id)?, self.clock.now());
-            self.screens.entry(who).or_default().show(name, now, content, now, Vec::new());
+            self.screens.entry(who).or_default().show(name, now, content, Vec::new());
         }
         Ok(ids)
     }
@@ -192,10 +192,8 @@ impl Talk {
     }
 
     /// All that is on a device's screen now.
-    pub(crate) fn screen(&mut self, who: Who) -> &mut Screen {
-        let screen = self.screens.entry(who).or_default();
-        screen.forget(self.clock.now());
-        screen
+    pub(crate) fn screen(&mut self, who: Who) -> &Screen {
+        self.screens.entry(who).or_default()
     }
 
     /// Nothing happens for so long but what the messengers do by themselves.
@@ -334,7 +332,7 @@ impl Talk {
                     0 => Ok(()),
                     _ => {
                         let (hours, minutes) = (slept / 60, slept % 60);
-                        let text = format!("  ~~  {hours} h {minutes:02} min later all is there");
+                        let text = format!("  ~~  {hours} h {minutes:02} min later");
                         Ok(self.transcript.detail(&text)?)
                     }
                 };

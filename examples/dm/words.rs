@@ -27,7 +27,7 @@ pub(crate) fn words(content: &Content) -> String {
         _ => content.to_string(),
     };
     match content.expires_after() {
-        Some(after) => format!("{text} [for {} min]", after.as_secs() / 60),
+        Some(after) => format!("{text} [for {} days]", after.as_secs() / (24 * 60 * 60)),
         None => text,
     }
 }

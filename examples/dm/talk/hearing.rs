@@ -1,8 +1,8 @@
 //! What a device's app is told, and whether it should be.
 
-use subrosa::content::Kind;
+use subrosa::content::{Kind, Reference};
 use subrosa::{
-    Address, Clock, Content, Conversation, DeviceId, EmojiEnd, EventKind, FailReason, GroupChange,
+    Address, Content, Conversation, DeviceId, EmojiEnd, EventKind, FailReason, GroupChange,
     Message, Status, UserId,
 };
 
@@ -51,6 +51,12 @@ impl Talk {
                     self.emoji.remove(&who);
                     compares(who, user)
                 }
+                EventKind::ReadElsewhere { .. } => Who::BOBS.contains(&who),
+                EventKind::Disappeared { author, message } => {
+                    self.transcript.detail(&format!("      {who} shows it no more"))?;
+                    let name = Reference::new(author.clone(), *message);
+                    self.screens.entry(who).or_default().forget(&name)
+                }
                 EventKind::NoBackup => {
                     let text = format!("      {who} is reminded to make a backup");
                     self.transcript.detail(&text)?;
@@ -77,9 +83,12 @@ impl Talk {
         };
         self.transcript.detail(&format!("      {who} {does} {place}{text}"))?;
         let files = self.download(who, &message.content)?;
-        let (name, now) = (message.name(), self.clock.now());
         let screen = self.screens.entry(who).or_default();
-        screen.show(name, message.sent_at, &message.content, now, files);
+        screen.show(message.name(), message.sent_at, &message.content, files);
+        if message.content.expires_after().is_some() && by.user() != who.user() {
+            // Its time begins, on the other devices of this person too.
+            self.messenger(who)?.mark_read(&message.from, &[message.id])?;
+        }
         Ok(genuine)
     }
 
