@@ -13,8 +13,6 @@ use crate::words::words;
 struct Shown {
     content: Content,
     files: Vec<Vec<u8>>,
-    /// When it disappears, if it does.
-    until: Option<Timestamp>,
 }
 
 /// What one device has shown. What is about a message may come before it.
@@ -34,7 +32,6 @@ impl Screen {
         name: Reference,
         sent_at: Timestamp,
         content: &Content,
-        now: Timestamp,
         files: Vec<Vec<u8>>,
     ) {
         match content.kind() {
@@ -52,15 +49,14 @@ impl Screen {
                 self.votes.push((name.author, sent_at, name.message, content.clone()));
             }
             _ => {
-                let until = content.expires_after().map(|after| now.after(after));
-                self.messages.insert(name, Shown { content: content.clone(), files, until });
+                self.messages.insert(name, Shown { content: content.clone(), files });
             }
         }
     }
 
-    /// What has to disappear until now is gone.
-    pub(crate) fn forget(&mut self, now: Timestamp) {
-        self.messages.retain(|_, shown| shown.until.is_none_or(|until| now < until));
+    /// The messenger says that the time of a message is up.
+    pub(crate) fn forget(&mut self, name: &Reference) {
+        self.messages.remove(name);
     }
 
     /// What a message says by now, if it is there.

@@ -152,7 +152,7 @@ impl Talk {
         for (id, content) in ids.iter().zip(contents) {
             self.wrote(who, place, *id, content)?;
             let (name, now) = (self.name(who, *id)?, self.clock.now());
-            self.screens.entry(who).or_default().show(name, now, content, now, Vec::new());
+            self.screens.entry(who).or_default().show(name, now, content, Vec::new());
         }
         Ok(ids)
     }
@@ -203,9 +203,7 @@ impl Talk {
 
     /// All that is on a device's screen now.
     pub(crate) fn screen(&mut self, who: Who) -> &mut Screen {
-        let screen = self.screens.entry(who).or_default();
-        screen.forget(self.clock.now());
-        screen
+        self.screens.entry(who).or_default()
     }
 
     /// Nothing happens for so long but what the messengers do by themselves.
@@ -332,6 +330,13 @@ impl Talk {
                     self.hear_of_change(who, by, change)?;
                     self.group == Some(*group) && by.as_bytes() == b"alice"
                 }
+                EventKind::Disappeared { author, message } => {
+                    let name = Reference::new(author.clone(), *message);
+                    self.screens.entry(who).or_default().forget(&name);
+                    self.transcript.detail(&format!("      {who} deletes what {author} said"))?;
+                    true
+                }
+                EventKind::ReadElsewhere { .. } => true,
                 EventKind::CompareEmoji { user, emoji } => {
                     self.emoji.insert(who, *emoji);
                     compares(who, user)
@@ -370,9 +375,12 @@ impl Talk {
         };
         self.transcript.detail(&format!("      {who} {does} {place}{text}"))?;
         let files = self.download(who, &message.content)?;
-        let (name, now) = (message.name(), self.clock.now());
         let screen = self.screens.entry(who).or_default();
-        screen.show(name, message.sent_at, &message.content, now, files);
+        screen.show(message.name(), message.sent_at, &message.content, files);
+        if message.content.expires_after().is_some() {
+            // Whoever looks at the screen has read it: its time begins.
+            self.messenger(who)?.mark_read(&message.from, &[message.id])?;
+        }
         Ok(genuine)
     }
 
