@@ -155,7 +155,7 @@ fn what_people_send_is_the_same_on_all_four_devices() {
         "a rose below it, of Carol's",
         "\"At seven, I think.\"",
         "the ferry before Carol's place, 2 to 1",
-        "nothing of the code, a week after it was read",
+        "nothing of the offer, four weeks after it was read",
         "her good morning",
     ] {
         assert_eq!(count(text, &format!("  **  On all four devices: {what}")), 1, "{text}");
