@@ -57,7 +57,7 @@ fn user(side: usize) -> UserId {
 fn stores() -> &'static [MemoryStore; 2] {
     static STORES: OnceLock<[MemoryStore; 2]> = OnceLock::new();
     STORES.get_or_init(|| {
-        let mut world = World::new([MemoryStore::new(), MemoryStore::new()]);
+        let mut world = World::new([MemoryStore::new(), MemoryStore::new()], 0);
         (0..2).for_each(|side| world.carry(side));
         for side in [0, 1] {
             world.sides[side].messenger.send(user(1 - side), Content::text("hello")).unwrap();
@@ -70,7 +70,7 @@ fn stores() -> &'static [MemoryStore; 2] {
 
 pub(crate) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let mut world = World::new([0, 1].map(|side: usize| stores()[side].snapshot()));
+    let mut world = World::new([0, 1].map(|side: usize| stores()[side].snapshot()), 2);
     for _ in 0..MAX_STEPS {
         if input.is_empty() {
             break;
@@ -97,16 +97,17 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 impl World {
-    fn new(stores: [MemoryStore; 2]) -> Self {
+    /// Opens the stores, with randomness that no process before has had.
+    fn new(stores: [MemoryStore; 2], seed: u64) -> Self {
         let clock = ManualClock::new(Timestamp::from_secs(1_800_000_000));
         let mut numbers = 0..;
         let sides = stores.map(|store| {
             let side = numbers.next().unwrap();
             let (mailbox, confirmed) = (Vec::new(), Vec::new());
-            let messenger = open(&store, &clock, side, side as u64);
+            let messenger = open(&store, &clock, side, seed + side as u64);
             Side { messenger, store, mailbox, emoji: None, confirmed }
         });
-        Self { sides, directory: MemoryDirectory::new(), clock, seed: 2 }
+        Self { sides, directory: MemoryDirectory::new(), clock, seed: seed + 2 }
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
