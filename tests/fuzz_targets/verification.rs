@@ -16,6 +16,8 @@ use crate::input::Input;
 
 const MAX_STEPS: usize = 64;
 const MAX_ERRANDS: usize = 64;
+/// How often they try to compare at last: for twenty days, in which all that was lost comes.
+const TRIES: usize = 10;
 const NAMES: [&str; 2] = ["alice", "bob"];
 
 /// The steps, for whoever writes a list of them.
@@ -78,22 +80,8 @@ pub(crate) fn run(data: &[u8]) {
         world.step(&mut input);
         world.check();
     }
-    // Whatever happened: nothing fails, and two hours after all has come they can compare.
-    for _ in 0..2 {
-        for side in [0, 1, 0, 1] {
-            world.carry(side);
-            world.deliver_all(side);
-        }
-        world.clock.advance(Duration::from_secs(2 * 60 * 60));
-    }
-    world.sides.iter_mut().for_each(|side| side.emoji = None);
-    world.sides[0].messenger.start_emoji(&user(1)).unwrap();
-    for side in [0, 1, 0, 1, 0, 1] {
-        world.carry(side);
-        world.deliver_all(1 - side);
-    }
-    let [one, other] = [0, 1].map(|side: usize| world.sides[side].emoji);
-    assert!(one.is_some() && one == other);
+    // Whatever happened: nothing fails, and once what was lost has come, they can compare.
+    assert!((0..TRIES).any(|_| world.can_compare()), "they can never compare again");
 }
 
 impl World {
@@ -108,6 +96,25 @@ impl World {
             Side { messenger, store, mailbox, emoji: None, confirmed }
         });
         Self { sides, directory: MemoryDirectory::new(), clock, seed: seed + 2 }
+    }
+
+    /// Days later, both try; whether they see the same.
+    fn can_compare(&mut self) -> bool {
+        for _ in 0..2 {
+            for side in [0, 1, 0, 1, 0, 1] {
+                self.carry(side);
+                self.deliver_all(1 - side);
+            }
+            self.clock.advance(Duration::from_secs(26 * 60 * 60));
+        }
+        self.sides.iter_mut().for_each(|side| side.emoji = None);
+        self.sides[0].messenger.start_emoji(&user(1)).unwrap();
+        for side in [0, 1, 0, 1, 0, 1] {
+            self.carry(side);
+            self.deliver_all(1 - side);
+        }
+        let [one, other] = [0, 1].map(|side: usize| self.sides[side].emoji);
+        one.is_some() && one == other
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
