@@ -5,7 +5,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::numbering::Numbering;
-use super::peer::{MAX_SESSIONS, Peer};
+use super::peer::Peer;
+use super::peer_sessions::MAX_SESSIONS;
 use super::{PeerRow, RowKey, Rows, Session};
 use crate::address::{Address, DeviceId, UserId};
 use crate::handshake::HandshakeId;
