@@ -227,16 +227,11 @@ impl Comparison {
     /// The person has compared these emoji; gives what the other side is to be told. `None`
     /// if they are not those of this comparison.
     pub(crate) fn confirm(&mut self, compared: &Emoji) -> Option<EmojiStep> {
-        let Stage::Shown { their_key, confirmed, .. } = &mut self.stage else { return None };
-        let their_key = *their_key;
-        let before = std::mem::replace(confirmed, true);
-        let shared = self.shared(&their_key).ok().filter(|shared| shared.emoji == *compared);
-        let Some(shared) = shared else {
-            if let Stage::Shown { confirmed, .. } = &mut self.stage {
-                *confirmed = before;
-            }
-            return None;
-        };
+        let Stage::Shown { their_key, .. } = self.stage else { return None };
+        let shared = self.shared(&their_key).ok().filter(|shared| shared.emoji == *compared)?;
+        if let Stage::Shown { confirmed, .. } = &mut self.stage {
+            *confirmed = true;
+        }
         let mac = confirmation(&shared.mac_key, self.role, &self.ours);
         Some(EmojiStep::Confirmation(*mac.expose()))
     }
