@@ -32,9 +32,11 @@ mod call;
 mod call_id;
 mod media_keys;
 mod offer;
+mod side;
 
 pub use answer::Answer;
 pub use call::{Call, EndReason, MAX_CANDIDATES, Step};
 pub use call_id::CallId;
 pub use media_keys::MediaKeys;
-pub use offer::{MAX_CALL_DESCRIPTION_LEN, Media, Offer};
+pub use offer::{Media, Offer};
+pub use side::MAX_CALL_DESCRIPTION_LEN;
