@@ -57,6 +57,7 @@ mod group_note;
 mod kind;
 mod location;
 mod mention;
+mod parts;
 mod piece;
 mod pointer;
 pub mod poll;

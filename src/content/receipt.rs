@@ -69,38 +69,3 @@ pub(super) fn ids_from_raw(bytes: &[u8]) -> Option<Vec<MessageId>> {
 pub(super) fn ids_to_raw(ids: &[MessageId]) -> Vec<u8> {
     ids.iter().flat_map(MessageId::as_bytes).copied().collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::content::{Frame, Said};
-    use crate::crypto::SecretBytes;
-    use crate::timestamp::Timestamp;
-    use crate::wire::{Mark, Payload, ShortId};
-
-    /// The length of a payload that is padded to 256 bytes, with a shard's room and 0x80.
-    const SMALLEST: usize = 256 - 36 - 1;
-
-    fn payload_len(ids: usize) -> usize {
-        let ids = vec![MessageId::from_bytes([0xff; 16]); ids];
-        let said = Said::Receipt(Receipt { kind: ReceiptKind::Read, ids });
-        let frame = Frame { sent_at: Timestamp::from_millis(u64::MAX), said };
-        let mark = Some(Mark { seq: u64::MAX, id: ShortId(u32::MAX) });
-        let payload = Payload {
-            body: SecretBytes::new([&[7; 16], frame.encode().as_slice()].concat()),
-            seq: 0,
-            last: mark,
-            seen: mark,
-            view: u64::MAX,
-            control: None,
-            shards: Vec::new(),
-        };
-        payload.encode(|len| len).len()
-    }
-
-    #[test]
-    fn a_receipt_of_that_many_ids_is_in_the_smallest_class_and_no_more() {
-        assert!(payload_len(RECEIPT_IDS) <= SMALLEST);
-        assert!(payload_len(RECEIPT_IDS + 1) > SMALLEST);
-    }
-}

@@ -1,6 +1,8 @@
 //! Contents of all kinds: whole, seen by a client of the first version, and against every
 //! rule of SPEC.md, section 10.
 
+mod sizes;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -11,16 +13,12 @@ use super::display;
 use super::poll::{Answer, Choices, Poll};
 use super::*;
 use crate::address::{Address, DeviceId, UserId};
-use crate::crypto::{Secret, SecretBytes};
-use crate::session::padding::padded_len;
+use crate::crypto::Secret;
 use crate::timestamp::Timestamp;
+use crate::wire::MessageId;
 use crate::wire::content::{self as raw, Record};
-use crate::wire::{Mark, MessageId, Payload, ShortId};
 
 const ID: MessageId = MessageId::from_bytes([7; 16]);
-
-/// The longest user id with which short interactions look like short texts.
-const NAME_LEN: usize = 60;
 
 fn rng() -> rand::rngs::ChaCha8Rng {
     rand::SeedableRng::seed_from_u64(5)
@@ -507,48 +505,6 @@ fn nothing_that_was_said_is_printed() {
     for content in contents() {
         let shown = format!("{content:?} {:?}", content.kind());
         assert!(shown.len() < 40 && shown.starts_with("Content("), "{shown}");
-    }
-}
-
-/// The length of the payload that carries this, with the longest numbers.
-fn payload_len(content: &Content, seq: u64) -> usize {
-    let mark = Some(Mark { seq: u64::MAX, id: ShortId(u32::MAX) });
-    let frame = content.encode_at(Timestamp::from_millis(u64::MAX));
-    let payload = Payload {
-        body: SecretBytes::new([ID.as_bytes(), frame.as_slice()].concat()),
-        seq,
-        last: mark,
-        seen: mark,
-        view: u64::MAX,
-        control: None,
-        shards: Vec::new(),
-    };
-    payload.encode(|len| len).len()
-}
-
-#[test]
-fn short_interactions_are_as_long_as_a_short_text() {
-    let name = Reference::new(UserId::new([b'u'; NAME_LEN]).unwrap(), ID);
-    let every = Choices::from_bits(u32::MAX);
-    let numbered = [
-        Content::text("x".repeat(100)),
-        Content::reaction(name.clone(), "x".repeat(MAX_EMOJI_LEN)),
-        Content::reaction(name.clone(), ""),
-        Content::vote(name.clone(), every),
-        Content::edit(ID, "x".repeat(100)),
-        Content::delete(ID),
-        Content::timer(Some(Duration::MAX)),
-        Content::request(Request::Ask),
-        Content::call(Call::next(CallId::from_bytes([3; 16]), Step::End(EndReason::HungUp))),
-        Content::close(ID, &[u32::from(u16::MAX); 4], Some(&Answer::new(every, &mut rng()))),
-    ];
-    let smallest = padded_len(0);
-    for content in &numbered {
-        assert_eq!(padded_len(payload_len(content, u64::MAX)), smallest, "{content:?}");
-    }
-    let receipt = |ids| Content::viewed(&vec![ID; ids]);
-    for content in [receipt(1), receipt(RECEIPT_IDS), Content::typing(Typing::Started)] {
-        assert_eq!(padded_len(payload_len(&content, 0)), smallest, "{content:?}");
     }
 }
 
