@@ -283,6 +283,23 @@ fn a_leave_that_a_seal_has_not_seen_is_signed_again() {
 }
 
 #[test]
+fn a_leave_that_comes_after_a_removal_counts_before_who_left_is_added_again() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
+    bob.messenger.change_group(&group, GroupChange::Leave).unwrap();
+    alice.messenger.change_group(&group, GroupChange::Remove(vec![bob.user()])).unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    alice.messenger.change_group(&group, add(&[&bob])).unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    let all = members(&mut alice, &group);
+    assert_eq!(all.len(), 3);
+    assert_eq!((&members(&mut bob, &group), &members(&mut carol, &group)), (&all, &all));
+    say(&mut carol, &group, "welcome");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert!(bob.texts().contains(&"welcome".to_owned()));
+}
+
+#[test]
 fn what_is_said_to_a_member_does_not_go_to_another_account_of_that_name() {
     let mut world = World::new();
     let (mut alice, mut bob, _, group) = three_in_a_group(&mut world);

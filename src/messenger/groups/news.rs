@@ -10,7 +10,7 @@ use super::known::Known;
 use super::told::{GroupHappening, GroupNotice};
 use crate::address::{Address, UserId};
 use crate::content::{Consent as Decided, GroupNews, GroupPart};
-use crate::group::{Action, GroupId, Inserted, Member, Roster, RosterEvent, Update, Welcome};
+use crate::group::{Action, GroupId, Inserted, Kind, Member, Roster, RosterEvent, Update, Welcome};
 use crate::timestamp::Timestamp;
 use crate::wire::{Ask, MAX_UPDATE_LEN, MessageId};
 
@@ -145,8 +145,15 @@ impl Work<'_> {
         let us = Member::of(&own.list);
         let sender = self.list_of(&address.user)?.map(|list| Member::of(&list));
         let is_member = |roster: &Roster| sender.as_ref().is_some_and(|s| roster.role(s).is_some());
-        let vouched =
-            ourselves || is_member(&after) || before.as_ref().is_some_and(|b| is_member(b));
+        // Whoever was removed may have left before that, and is not to be added in ignorance.
+        let leaves = told.accepted.iter().filter_map(|id| after.change(id)).any(|change| {
+            matches!(change.kind(), Kind::Act(Action::Leave))
+                && sender.as_ref() == Some(change.author())
+        });
+        let vouched = ourselves
+            || leaves
+            || is_member(&after)
+            || before.as_ref().is_some_and(|b| is_member(b));
         let is_in = after.role(&us).is_some();
         if !vouched || (before.is_none() && !is_in && !ourselves) {
             return Ok(());
