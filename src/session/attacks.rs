@@ -113,6 +113,8 @@ fn control_messages(rng: &mut ChaCha8Rng) -> Vec<Control> {
         verifying_key: [8; 32],
         iteration: 9,
         replaced: Some(Replaced { chain_id, length: 10 }),
+        missed: 3,
+        replaced_missed: 4,
     };
     vec![
         Control::Lists(Box::new(versions)),

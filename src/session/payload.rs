@@ -229,6 +229,8 @@ mod tests {
             verifying_key: [0xff; 32],
             iteration: 1000,
             replaced: Some(Replaced { chain_id, length: 1000 }),
+            missed: 1000,
+            replaced_missed: 1000,
         };
         let saved = Control::SenderKeySaved(key.acknowledgement());
         let key = Control::SenderKey(Box::new(key));

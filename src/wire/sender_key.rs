@@ -127,6 +127,8 @@ pub struct SenderKeyDistribution {
     pub(crate) verifying_key: [u8; 32],
     pub(crate) iteration: u32,
     pub(crate) replaced: Option<Replaced>,
+    pub(crate) missed: u32,
+    pub(crate) replaced_missed: u32,
 }
 
 impl SenderKeyDistribution {
@@ -154,6 +156,29 @@ impl SenderKeyDistribution {
         self.replaced
     }
 
+    /// How many messages right before that one were sent to this receiver too: what of them
+    /// has not come otherwise is missing.
+    #[must_use]
+    pub fn missed(&self) -> u32 {
+        self.missed
+    }
+
+    /// The same of the replaced chain: how many at its end were sent to this receiver, of
+    /// which it is not known that it has that chain at all.
+    #[must_use]
+    pub fn replaced_missed(&self) -> u32 {
+        self.replaced_missed
+    }
+
+    /// The same, for a device to which all was sent from this message on, and that may lack
+    /// so many at the end of the replaced chain.
+    #[must_use]
+    pub fn for_reader_from(mut self, first: u32, replaced_missed: u32) -> Self {
+        self.missed = self.iteration.saturating_sub(first);
+        self.replaced_missed = replaced_missed;
+        self
+    }
+
     /// The answer that says that it has been saved.
     #[must_use]
     pub fn acknowledgement(&self) -> SenderKeyAcknowledgement {
@@ -177,6 +202,8 @@ impl SenderKeyDistribution {
             iteration,
             replaced_chain_id,
             replaced_length,
+            missed,
+            replaced_missed,
         } = raw;
         let secret = |bytes: &[u8]| required(Secret::from_slice(bytes), WHAT);
         let replaced = match replaced_chain_id.as_slice() {
@@ -191,6 +218,8 @@ impl SenderKeyDistribution {
             verifying_key: fixed(verifying_key, WHAT)?,
             iteration: *iteration,
             replaced,
+            missed: *missed,
+            replaced_missed: *replaced_missed,
         })
     }
 
@@ -205,6 +234,8 @@ impl SenderKeyDistribution {
             iteration: self.iteration,
             replaced_chain_id: replaced.map_or_else(Vec::new, |chain| chain.chain_id.0.to_vec()),
             replaced_length: replaced.map_or(0, |chain| chain.length),
+            missed: self.missed,
+            replaced_missed: self.replaced_missed,
         }
     }
 }
@@ -221,10 +252,11 @@ impl Clone for SenderKeyDistribution {
 
 impl PartialEq for SenderKeyDistribution {
     fn eq(&self, other: &Self) -> bool {
-        let Self { group_id, chain_id, chain_key, header_seed, verifying_key, iteration, replaced } =
-            self;
+        let Self { group_id, chain_id, chain_key, header_seed, .. } = self;
+        let Self { verifying_key, iteration, replaced, missed, replaced_missed, .. } = self;
         (group_id, chain_id, iteration) == (&other.group_id, &other.chain_id, &other.iteration)
             && (verifying_key, replaced) == (&other.verifying_key, &other.replaced)
+            && (missed, replaced_missed) == (&other.missed, &other.replaced_missed)
             && chain_key.matches(other.chain_key.expose())
             && header_seed.matches(other.header_seed.expose())
     }
@@ -239,6 +271,8 @@ impl fmt::Debug for SenderKeyDistribution {
             .field("chain_id", &self.chain_id)
             .field("iteration", &self.iteration)
             .field("replaced", &self.replaced)
+            .field("missed", &self.missed)
+            .field("replaced_missed", &self.replaced_missed)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! Groups in which something is late, goes missing, is withheld or made up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use subrosa::wire::GroupMessage;
@@ -120,6 +121,78 @@ fn what_came_before_its_chain_is_asked_for_until_it_comes_or_is_lost() {
         let lost = bob.told.iter().any(|kind| matches!(kind, EventKind::Lost { count: 1, .. }));
         assert_eq!(lost, !comes);
     }
+}
+
+#[test]
+fn what_was_lost_together_with_its_chain_is_asked_for_until_it_comes_or_is_lost() {
+    for comes in [true, false] {
+        let mut world = World::new();
+        let (mut alice, mut bob, mut carol) = three(&mut world);
+        let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+        say(&mut alice, &group, "one");
+        world.carry(&mut alice);
+        assert_eq!(lose(&mut world, &bob, |_| true), 2);
+        say(&mut alice, &group, "two");
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+        assert_eq!(bob.texts(), ["two"]);
+        if comes {
+            world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol]);
+            assert_eq!(bob.texts(), ["two", "one"]);
+        } else {
+            world.pass(40 * DAY, &mut [&mut bob, &mut carol]);
+        }
+        let lost = bob.told.iter().any(|kind| matches!(kind, EventKind::Lost { count: 1, .. }));
+        assert_eq!(lost, !comes);
+        // Carol had it all, and a newcomer is owed nothing.
+        let mut dave = world.person("robert");
+        dave.messenger.accept(alice.user()).unwrap();
+        alice.messenger.change_group(&group, add(&[&dave])).unwrap();
+        world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut dave]);
+        say(&mut alice, &group, "three");
+        world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol, &mut dave]);
+        assert_eq!(carol.texts(), ["one", "two", "three"]);
+        assert_eq!(dave.texts(), ["three"]);
+    }
+}
+
+#[test]
+fn what_was_lost_with_the_whole_chain_before_is_asked_for() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    say(&mut alice, &group, "one");
+    world.carry(&mut alice);
+    assert_eq!(lose(&mut world, &bob, |_| true), 2);
+    alice.messenger.rotate_group(&group).unwrap();
+    say(&mut alice, &group, "two");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["two"]);
+    world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["two", "one"]);
+    assert_eq!(carol.texts(), ["one", "two"]);
+}
+
+#[test]
+fn a_copy_that_comes_before_its_group_is_known_is_asked_for_with_the_chain() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    // Bob and Carol have never met.
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
+    alice.messenger.change_group(&group, add(&[&carol])).unwrap();
+    world.carry(&mut alice);
+    let invitation = world.mail_of(&carol.address());
+    world.deliver(&mut bob);
+    say(&mut bob, &group, "one");
+    world.settle(&mut [&mut bob, &mut carol]);
+    assert!(carol.texts().is_empty());
+    for (_, envelope) in invitation {
+        carol.messenger.receive(&envelope).unwrap();
+    }
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    say(&mut bob, &group, "two");
+    world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    let texts: BTreeSet<_> = carol.texts().into_iter().collect();
+    assert_eq!(texts, ["one", "two"].map(str::to_owned).into());
 }
 
 #[test]

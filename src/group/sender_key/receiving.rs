@@ -117,6 +117,8 @@ impl ReceivingChain {
             verifying_key,
             iteration,
             replaced,
+            missed: _,
+            replaced_missed: _,
         } = distribution;
         if *iteration > MAX_CHAIN_LEN {
             return Err(SenderKeyError::TooFar);

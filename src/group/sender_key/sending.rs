@@ -227,6 +227,8 @@ impl SendingChain {
             verifying_key: *self.signing_key.verifying_key().as_bytes(),
             iteration: self.chain.next,
             replaced: self.replaced,
+            missed: 0,
+            replaced_missed: 0,
         }
     }
 

@@ -77,7 +77,7 @@ impl Work<'_> {
         chains: &SenderChains,
         rows: &[ChainRow],
         tags: &[TagChange],
-    ) {
+    ) -> Result<(), Error> {
         let (group, sender) = (chains.group_id(), chains.sender());
         let mut is_over = false;
         for row in rows {
@@ -86,7 +86,7 @@ impl Work<'_> {
                 (None, Some(record)) => self.view.put(table::CHAINS, chain, record),
                 (None, None) => {
                     is_over = true;
-                    self.view.delete(table::ASKED, chain.clone());
+                    self.chain_is_over(group, sender, row.chain_id)?;
                     self.view.delete(table::CHAINS, chain);
                 }
                 (Some(iteration), Some(value)) => {
@@ -107,6 +107,7 @@ impl Work<'_> {
             }
         }
         self.cache.groups.tags.apply(&(*group, sender.clone()), tags);
+        Ok(())
     }
 
     /// Looks at the chains of a device in a group. They are not kept in memory for that.
@@ -184,7 +185,7 @@ impl Work<'_> {
         if let Some(chain) = chains.chain_mut(chain_id) {
             let ((), iterations, tags) = chain.give_up(iteration).into_parts();
             let rows = rows_of(chain_id, &iterations);
-            self.save_chains(&chains, &rows, &tags);
+            self.save_chains(&chains, &rows, &tags)?;
         }
         self.keep_chains(chains);
         Ok(())

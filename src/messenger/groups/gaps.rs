@@ -1,6 +1,7 @@
 //! Messages of a chain that are missing: asked for by their numbers, and served.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::super::due::Job;
 use super::super::errand::Urgency;
@@ -20,7 +21,10 @@ use crate::wire::stored::{
     self,
     messenger::{AskedChain, AskedIterations},
 };
-use crate::wire::{ChainId, Control, GroupMessagesWanted, MAX_CONTROL_ITEMS, MessageId};
+use crate::wire::{
+    ChainId, Control, GroupMessagesWanted, MAX_CONTROL_ITEMS, MessageId, Replaced,
+    SenderKeyDistribution,
+};
 
 /// How many messages are said again to a device on its request, an hour and group.
 const SERVED_AN_HOUR: u32 = 100;
@@ -50,6 +54,8 @@ struct AskedOf {
     missing: BTreeMap<u32, Asked>,
     /// Those before the chain was handed over that have come as copies.
     copied: BTreeSet<u32>,
+    /// From which on the chain itself shows what is missing, as far as it is known.
+    first: u32,
 }
 
 impl AskedOf {
@@ -60,7 +66,7 @@ impl AskedOf {
             let iterations = some.first..=some.last.min(MAX_CHAIN_LEN);
             missing.extend(iterations.map(|iteration| (iteration, asked)));
         }
-        Self { missing, copied: raw.copied.iter().copied().collect() }
+        Self { missing, copied: raw.copied.iter().copied().collect(), first: raw.first }
     }
 
     fn to_record(&self) -> AskedChain {
@@ -80,13 +86,14 @@ impl AskedOf {
                 }
             }
         }
-        AskedChain { missing, copied: self.copied.iter().copied().collect() }
+        AskedChain { missing, copied: self.copied.iter().copied().collect(), first: self.first }
     }
 
     /// Makes what is asked for what is missing: each has its own times.
     fn match_missing(&mut self, chain: &ReceivingChain, now: Timestamp) {
         let missing: BTreeSet<u32> = chain.missing().collect();
         let first = chain.first();
+        self.first = first;
         self.missing.retain(|iteration, _| *iteration < first || missing.contains(iteration));
         for iteration in missing {
             let new = Asked { at: now.after(ASKED_AFTER[0]), times: 0 };
@@ -143,8 +150,22 @@ impl Work<'_> {
                 }
             }
         }
+        let known: BTreeSet<ChainId> = chains.chains().iter().map(|c| c.chain_id()).collect();
         self.keep_chains(chains);
+        for chain_id in self.asked_chains(group, sender)? {
+            if !known.contains(&chain_id) {
+                all.push((chain_id, self.asked(sender, group, chain_id)?));
+            }
+        }
         Ok(all)
+    }
+
+    /// The chains of a device of which something is asked for.
+    fn asked_chains(&self, group: &GroupId, sender: &Address) -> Result<Vec<ChainId>, Error> {
+        let prefix = subject(group, sender);
+        let rows = self.view.scan_prefix(table::ASKED, &prefix)?;
+        let id = |key: &Vec<u8>| key.get(prefix.len()..)?.try_into().ok().map(ChainId::from_bytes);
+        Ok(rows.iter().filter_map(|(key, _)| id(key)).collect())
     }
 
     fn asked(
@@ -170,6 +191,33 @@ impl Work<'_> {
             true => self.view.delete(table::ASKED, key),
             false => self.view.put(table::ASKED, key, stored::encode(&asked.to_record())),
         }
+    }
+
+    /// A chain is forgotten, and what it lacked is told; what was sent before it was handed
+    /// over is asked for as long as if it was there.
+    pub(super) fn chain_is_over(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+        chain_id: ChainId,
+    ) -> Result<(), Error> {
+        let mut asked = self.asked(sender, group, chain_id)?;
+        asked.missing.retain(|iteration, _| *iteration < asked.first);
+        asked.copied.clear();
+        self.save_asked(sender, group, chain_id, &asked);
+        Ok(())
+    }
+
+    /// Nothing of a device is asked for any more.
+    pub(super) fn ask_for_nothing(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+    ) -> Result<(), Error> {
+        for chain_id in self.asked_chains(group, sender)? {
+            self.view.delete(table::ASKED, chain_key(sender, group, chain_id));
+        }
+        Ok(())
     }
 
     /// Asks for what is missing of a device's chains; what was asked for often enough is
@@ -247,7 +295,7 @@ impl Work<'_> {
         for iteration in missing {
             if let Some(chain) = chains.chain_mut(chain_id) {
                 let ((), iterations, tags) = chain.give_up(*iteration).into_parts();
-                self.save_chains(&chains, &rows_of(chain_id, &iterations), &tags);
+                self.save_chains(&chains, &rows_of(chain_id, &iterations), &tags)?;
             }
         }
         self.keep_chains(chains);
@@ -268,14 +316,57 @@ impl Work<'_> {
         if asked.copied.contains(&iteration) {
             return Ok(Received::Duplicate);
         }
-        if self.came_before(group, sender, chain_id, iteration)?
-            && !asked.missing.contains_key(&iteration)
-        {
+        let was_asked = asked.missing.get(&iteration).is_some_and(|asked| asked.times > 0);
+        if self.came_before(group, sender, chain_id, iteration)? && !was_asked {
             asked.missing.insert(iteration, Asked { at: self.now, times: 0 });
+            asked.first = asked.first.max(iteration.saturating_add(1));
             self.save_asked(sender, group, chain_id, &asked);
             self.set_due(Job::GroupGaps, &subject(group, sender), self.now)?;
         }
         Ok(Received::Undecryptable)
+    }
+
+    /// A chain was handed over after messages that its sender has sent here too, in it or in
+    /// the one before.
+    pub(super) fn missed_before(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+        handed_over: &SenderKeyDistribution,
+    ) -> Result<(), Error> {
+        let first = handed_over.iteration();
+        let missed = first.saturating_sub(handed_over.missed())..first;
+        self.missed_of(group, sender, handed_over.chain_id(), missed)?;
+        let Some(Replaced { chain_id, length }) = handed_over.replaced() else { return Ok(()) };
+        let length = length.min(MAX_CHAIN_LEN);
+        let missed = length.saturating_sub(handed_over.replaced_missed())..length;
+        self.missed_of(group, sender, chain_id, missed)
+    }
+
+    /// These messages of a chain were sent here, and there is no key for them.
+    fn missed_of(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+        chain_id: ChainId,
+        missed: Range<u32>,
+    ) -> Result<(), Error> {
+        let mut chains = self.chains(group, sender)?;
+        let first = chains.chain_mut(chain_id).map(|chain| chain.first());
+        self.keep_chains(chains);
+        // What comes behind that the chain notices by itself.
+        let missed = missed.start..missed.end.min(first.unwrap_or(missed.end));
+        if missed.is_empty() {
+            return Ok(());
+        }
+        let mut asked = self.asked(sender, group, chain_id)?;
+        let new = Asked { at: self.now.after(ASKED_AFTER[0]), times: 0 };
+        for iteration in missed.filter(|iteration| !asked.copied.contains(iteration)) {
+            asked.missing.entry(iteration).or_insert(new);
+            asked.first = asked.first.max(iteration.saturating_add(1));
+        }
+        self.save_asked(sender, group, chain_id, &asked);
+        self.set_due(Job::GroupGaps, &subject(group, sender), new.at)
     }
 
     /// A message has come another way, and is not missing any more.

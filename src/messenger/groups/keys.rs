@@ -44,16 +44,14 @@ impl Work<'_> {
     pub(super) fn chain_is_wanted(&mut self, by: &Address, group: &GroupId) -> Result<(), Error> {
         let Some((chain, _)) = self.own_chain(group)? else { return Ok(()) };
         // Whoever is to have it has a state; the next message sees to those who come or go.
-        if self.slot(group, by)?.is_none() {
-            return Ok(());
-        }
+        let Some(slot) = self.slot(group, by)? else { return Ok(()) };
         let messages = chain.length();
         self.change_slot(group, by, messages, |slot| slot.asked())?;
         if messages > 0
             && self.readers_hold(group)?
             && self.may_again(Counted::HandedOver, by, group, AN_HOUR)?
         {
-            let key = Control::SenderKey(Box::new(chain.distribution()));
+            let key = slot.handed(&chain);
             if self.send_control(by, key)? {
                 self.change_slot(group, by, messages, |slot| slot.sent())?;
                 self.chain_has_gone(group)?;
@@ -79,7 +77,7 @@ impl Work<'_> {
         let (readers, _) = self.find_readers(&group)?;
         for (of, slot) in self.slots(&group)? {
             if slot.handover.state() == HandoverState::Sent && readers.contains(&of) {
-                let key = Control::SenderKey(Box::new(chain.distribution()));
+                let key = slot.handed(&chain);
                 self.send_control(&of, key)?;
             }
         }

@@ -91,16 +91,16 @@ impl Work<'_> {
             Some(chain) => chain.decrypt(message, head, self.now),
             None => Err(DecryptError::Unknown),
         };
-        let opened = opened.map(|step| {
-            let (received, iterations, tags) = step.into_parts();
-            self.save_chains(&chains, &rows_of(chain_id, &iterations), &tags);
-            received
-        });
-        self.keep_chains(chains);
-        let received = match opened {
-            Ok(received) => received,
-            Err(error) => return self.not_read(group, sender, error),
+        let step = match opened {
+            Ok(step) => step,
+            Err(error) => {
+                self.keep_chains(chains);
+                return self.not_read(group, sender, error);
+            }
         };
+        let (received, iterations, tags) = step.into_parts();
+        self.save_chains(&chains, &rows_of(chain_id, &iterations), &tags)?;
+        self.keep_chains(chains);
         if received.passed_over > 0 {
             self.chain_has_gaps(group, sender)?;
         }
@@ -199,7 +199,7 @@ impl Work<'_> {
         let taken = match chains.take_in(distribution, self.now) {
             Ok(step) => {
                 let (taken, rows, tags) = step.into_parts();
-                self.save_chains(&chains, &rows, &tags);
+                self.save_chains(&chains, &rows, &tags)?;
                 Some(taken)
             }
             Err(_) => None,
@@ -216,6 +216,7 @@ impl Work<'_> {
             }
         }
         if !taken.known {
+            self.missed_before(&group, sender, distribution)?;
             self.retry_unknown(sender)?;
         }
         Ok(())

@@ -38,9 +38,13 @@ impl Work<'_> {
     /// the new ones, and is replaced if somebody has it who is none.
     pub(super) fn ready_chain(&mut self, group: &GroupId) -> Result<SendingChain, Error> {
         let own = self.own()?;
-        let new = match self.readers_hold(group)? {
-            true => None,
-            false => Some(self.renew_readers(group)?),
+        let (new, unknown) = match self.readers_hold(group)? {
+            true => Default::default(),
+            false => {
+                let messages = self.own_chain(group)?.map_or(0, |(chain, _)| chain.length());
+                let unknown = self.unknown_readers(group)?;
+                (Some(self.renew_readers(group, messages)?), unknown)
+            }
         };
         let Some((chain, rotate)) = self.own_chain(group)? else {
             for (of, slot) in self.slots(group)? {
@@ -66,7 +70,9 @@ impl Work<'_> {
                 self.drop_slot(group, of, slot);
             }
             for of in new.iter().filter(|of| !slots.contains_key(*of)) {
-                self.needs_chain(group, of, chain.length());
+                let messages = chain.length();
+                let reads_from = unknown.get(&of.user).copied().unwrap_or(messages);
+                self.needs_chain(group, of, messages, reads_from);
             }
         }
         Ok(chain)
@@ -80,16 +86,21 @@ impl Work<'_> {
                 self.view.delete(table::SENT, key);
             }
         }
-        for (of, slot) in self.slots(group)? {
-            self.drop_slot(group, &of, &slot);
+        let slots = self.slots(group)?;
+        for (of, slot) in &slots {
+            self.drop_slot(group, of, slot);
         }
         self.all_need_chain(group)?;
+        self.unknown_read_all(group)?;
+        for (of, slot) in &slots {
+            self.lacked_before(group, of, slot, &chain)?;
+        }
         Ok(chain.rotate(self.now, &mut self.rng))
     }
 
     fn all_need_chain(&mut self, group: &GroupId) -> Result<(), Error> {
         for of in self.known_readers(group)? {
-            self.needs_chain(group, &of, 0);
+            self.needs_chain(group, &of, 0, 0);
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 use super::super::work::Work;
 use super::super::{Consent, Error, table};
 use crate::address::{Address, DeviceId, UserId};
-use crate::group::sender_key::{Handover, HandoverState};
+use crate::group::sender_key::{Handover, HandoverState, SendingChain};
 use crate::group::{GroupId, Member};
+use crate::wire::Control;
 use crate::wire::stored::{self, messenger as record};
 
 /// What stands behind the group in the key of a device's state, and in that of the message
@@ -46,12 +47,36 @@ pub(super) struct Slot {
     counted: u32,
     /// With which message of the chain it goes there again.
     next: u32,
+    /// From which message on the device is to read the chain.
+    reads_from: u32,
+    /// How many messages at the end of the chain before it may lack with that chain.
+    replaced_missed: u32,
 }
 
 impl Slot {
     /// That of a device which lacks a chain that has had so many messages.
     fn needed(messages: u32) -> Self {
-        Self { handover: Handover::needed(), counted: messages, next: messages }
+        Self {
+            handover: Handover::needed(),
+            counted: messages,
+            next: messages,
+            reads_from: messages,
+            replaced_missed: 0,
+        }
+    }
+
+    /// What this device is handed of a chain that goes there now.
+    pub(super) fn handed(&self, chain: &SendingChain) -> Control {
+        let handed = chain.distribution().for_reader_from(self.reads_from, self.replaced_missed);
+        Control::SenderKey(Box::new(handed))
+    }
+
+    /// How many messages at the end of a chain it may lack with the chain.
+    fn lacks_of(&self, chain: &SendingChain) -> u32 {
+        match self.handover.state() {
+            HandoverState::Acknowledged => 0,
+            _ => chain.length().saturating_sub(self.reads_from),
+        }
     }
 
     /// Counts up to the message with this number, which is being sent.
@@ -80,12 +105,14 @@ impl Slot {
 
     fn from_record(raw: &record::HandedOver) -> Option<Self> {
         let handover = Handover::from_record(&raw.handover).ok()?;
-        Some(Self { handover, counted: raw.counted, next: raw.next })
+        let record::HandedOver { counted, next, reads_from, replaced_missed, .. } = *raw;
+        Some(Self { handover, counted, next, reads_from, replaced_missed })
     }
 
     fn to_record(self) -> record::HandedOver {
         let handover = self.handover.record().to_vec();
-        record::HandedOver { handover, counted: self.counted, next: self.next }
+        let Self { counted, next, reads_from, replaced_missed, .. } = self;
+        record::HandedOver { handover, counted, next, reads_from, replaced_missed }
     }
 }
 
@@ -131,28 +158,50 @@ impl Work<'_> {
         Ok(self.view.get(table::READERS, &beside(group, HOLDS, &[]))?.is_some())
     }
 
-    /// The members of whom no list was known then.
-    pub(super) fn unknown_readers(&self, group: &GroupId) -> Result<Vec<UserId>, Error> {
+    /// The members of whom no list was known then, and since which message of our chain.
+    pub(super) fn unknown_readers(&self, group: &GroupId) -> Result<BTreeMap<UserId, u32>, Error> {
         let prefix = beside(group, UNKNOWN, &[]);
         // Mostly there is none, and what follows is another group's list.
         let first = self.view.scan(table::READERS, &prefix, 1)?;
         if !first.first().is_some_and(|(key, _)| key.starts_with(&prefix)) {
-            return Ok(Vec::new());
+            return Ok(BTreeMap::new());
         }
         let rows = self.view.scan_prefix(table::READERS, &prefix)?;
-        let user = |key: &Vec<u8>| UserId::new(key.get(prefix.len()..)?).ok();
-        Ok(rows.iter().filter_map(|(key, _)| user(key)).collect())
+        let users = rows.iter().filter_map(|(key, row)| {
+            let user = UserId::new(key.get(prefix.len()..)?).ok()?;
+            Some((user, u32::from_be_bytes(row.as_slice().try_into().ok()?)))
+        });
+        Ok(users.collect())
     }
 
-    /// Finds anew who reads what is sent to a group.
-    pub(super) fn renew_readers(&mut self, group: &GroupId) -> Result<BTreeSet<Address>, Error> {
+    /// They are to read our chain from this message on.
+    fn unknown_read_from(&mut self, group: &GroupId, user: &UserId, messages: u32) {
+        let since = Zeroizing::new(messages.to_be_bytes().to_vec());
+        self.view.put(table::READERS, beside(group, UNKNOWN, user.as_bytes()), since);
+    }
+
+    /// Another chain takes the place of ours: they are to read all of it.
+    pub(super) fn unknown_read_all(&mut self, group: &GroupId) -> Result<(), Error> {
+        for user in self.unknown_readers(group)?.into_keys() {
+            self.unknown_read_from(group, &user, 0);
+        }
+        Ok(())
+    }
+
+    /// Finds anew who reads what is sent to a group, in our chain from this message on.
+    pub(super) fn renew_readers(
+        &mut self,
+        group: &GroupId,
+        messages: u32,
+    ) -> Result<BTreeSet<Address>, Error> {
         let (readers, unknown) = self.find_readers(group)?;
-        for user in self.unknown_readers(group)? {
+        let before = self.unknown_readers(group)?;
+        for user in before.keys() {
             self.view.delete(table::READERS, beside(group, UNKNOWN, user.as_bytes()));
         }
         for user in unknown {
-            let key = beside(group, UNKNOWN, user.as_bytes());
-            self.view.put(table::READERS, key, Zeroizing::default());
+            let since = before.get(&user).copied().unwrap_or(messages);
+            self.unknown_read_from(group, &user, since);
         }
         let mut by_user: BTreeMap<&UserId, Vec<u32>> = BTreeMap::new();
         for Address { user, device } in &readers {
@@ -241,9 +290,32 @@ impl Work<'_> {
         self.view.delete(table::HANDED_OVER, device_key(group, of));
     }
 
-    /// A device lacks our chain, which has had so many messages.
-    pub(super) fn needs_chain(&mut self, group: &GroupId, of: &Address, messages: u32) {
-        self.save_slot(group, of, None, &Slot::needed(messages));
+    /// A device lacks our chain, which has had so many messages, and is to read it from one
+    /// of these on: it may have got some as copies.
+    pub(super) fn needs_chain(
+        &mut self,
+        group: &GroupId,
+        of: &Address,
+        messages: u32,
+        reads_from: u32,
+    ) {
+        let slot = Slot { reads_from, ..Slot::needed(messages) };
+        self.save_slot(group, of, None, &slot);
+    }
+
+    /// What a device may lack of the chain that ours replaces is said with ours.
+    pub(super) fn lacked_before(
+        &mut self,
+        group: &GroupId,
+        of: &Address,
+        slot: &Slot,
+        replaced: &SendingChain,
+    ) -> Result<(), Error> {
+        let replaced_missed = slot.lacks_of(replaced);
+        if let Some(before) = self.slot(group, of)?.filter(|_| replaced_missed > 0) {
+            self.save_slot(group, of, Some(&before), &Slot { replaced_missed, ..before });
+        }
+        Ok(())
     }
 
     /// The devices to which our chain goes along with the message of this number.
@@ -318,7 +390,8 @@ impl Work<'_> {
         }
         let mut slot = Slot { handover, ..before };
         if handover.state() == HandoverState::Acknowledged {
-            slot.next = u32::MAX;
+            // From now on it notices by itself what it lacks.
+            (slot.next, slot.reads_from, slot.replaced_missed) = (u32::MAX, messages, 0);
         } else {
             // It has asked: counted from now on.
             (slot.counted, slot.next) = (messages, messages);

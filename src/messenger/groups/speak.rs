@@ -12,8 +12,8 @@ use crate::content::Content;
 use crate::group::GroupId;
 use crate::group::sender_key::{EncryptError, Outgoing, SendingChain, Sent};
 use crate::identity::View;
+use crate::wire::MessageId;
 use crate::wire::stored::{self, messenger::SentToGroup};
-use crate::wire::{Control, MessageId};
 
 impl Work<'_> {
     /// Whether anything may be sent to a group.
@@ -58,7 +58,7 @@ impl Work<'_> {
         let errand = Errand::Group { group: *group, envelope, message: id, readers, to };
         let errand = Some(self.add_errand(errand));
         let mut letters = self.copy_for_lacking(group, sent.chain_id, sent.iteration, &lacking)?;
-        for user in self.unknown_readers(group)? {
+        for user in self.unknown_readers(group)?.into_keys() {
             letters.extend(self.copy_for(group, sent.chain_id, sent.iteration, &user, &[])?);
         }
         self.will_disappear(id, content, Kept { errand, sent_key: key, letters })?;
@@ -94,7 +94,7 @@ impl Work<'_> {
         let message = chain.length();
         let (mut lacking, mut gone) = (Vec::new(), false);
         for (of, slot) in self.due_slots(group, message)? {
-            let key = Control::SenderKey(Box::new(chain.distribution()));
+            let key = slot.handed(chain);
             let sent = self.send_control(&of, key)?;
             self.handed_over(group, &of, &slot, message, sent);
             if !sent && !slot.handover.may_have_arrived() {

@@ -66,11 +66,12 @@ impl Work<'_> {
         let is_member = self.is_of_member(&sender, &group)?;
         let mut chains = self.chains(&group, &sender)?;
         if !is_member {
+            self.ask_for_nothing(&group, &sender)?;
             let ((), rows, tags) = chains.leave(self.now).into_parts();
-            self.save_chains(&chains, &rows, &tags);
+            self.save_chains(&chains, &rows, &tags)?;
         }
         let (lost, rows, tags) = chains.expire(self.now).into_parts();
-        self.save_chains(&chains, &rows, &tags);
+        self.save_chains(&chains, &rows, &tags)?;
         if here {
             self.keep_chains(chains);
         }

@@ -700,6 +700,12 @@ pub struct HandedOver {
     /// With which message of the chain it goes there again.
     #[prost(uint32, tag = "3")]
     pub next: u32,
+    /// From which message on the device is to read the chain.
+    #[prost(uint32, tag = "4")]
+    pub reads_from: u32,
+    /// How many messages at the end of the replaced chain it may lack with their chain.
+    #[prost(uint32, tag = "5")]
+    pub replaced_missed: u32,
 }
 /// A message to a group, for who may ask for it.
 #[derive(::zeroize::ZeroizeOnDrop)]
@@ -728,6 +734,9 @@ pub struct AskedChain {
     /// Those before the chain was handed over that have come as copies.
     #[prost(uint32, repeated, tag = "2")]
     pub copied: ::prost::alloc::vec::Vec<u32>,
+    /// From which number on the chain itself shows what is missing, as far as it is known.
+    #[prost(uint32, tag = "3")]
+    pub first: u32,
 }
 #[derive(::zeroize::Zeroize)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

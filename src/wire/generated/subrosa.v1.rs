@@ -1361,6 +1361,12 @@ pub struct SenderKeyDistribution {
     /// How many messages were sent in that one.
     #[prost(uint32, tag = "8")]
     pub replaced_length: u32,
+    /// How many messages right before `iteration` were sent to this device too.
+    #[prost(uint32, tag = "9")]
+    pub missed: u32,
+    /// How many at the end of the replaced chain were, while it had not said that it has it.
+    #[prost(uint32, tag = "10")]
+    pub replaced_missed: u32,
 }
 /// The answer to that: the chain has been saved.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
