@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use subrosa::{Address, DeviceId, EventId, EventKind, Message, MessageId, Status, UserId};
+use subrosa::{
+    Address, Conversation, DeviceId, EventId, EventKind, GroupId, Message, MessageId, Status,
+    UserId,
+};
 
 /// A message whose `send` gave `Ok`.
 #[derive(Clone)]
@@ -17,6 +20,16 @@ pub(crate) struct Promise {
     pub(crate) own_devices: Vec<DeviceId>,
 }
 
+/// What was said in a group.
+#[derive(Clone)]
+pub(crate) struct Said {
+    pub(crate) group: GroupId,
+    /// When, by the count of what was said in groups.
+    pub(crate) moment: u64,
+    /// To whom: all members, by the roster of the sender; itself first.
+    pub(crate) promises: Vec<Promise>,
+}
+
 /// What an app has in a database of its own. It is restored and copied with the store, as
 /// both are on one disk.
 #[derive(Clone)]
@@ -28,6 +41,11 @@ pub(crate) struct Database {
     /// What was written on other devices of the same person, and shown.
     pub(crate) own_shown: BTreeSet<MessageId>,
     pub(crate) promised: BTreeMap<MessageId, Promise>,
+    pub(crate) said: BTreeMap<MessageId, Said>,
+    /// Who ever was in a group, as far as it has seen.
+    pub(crate) members: BTreeMap<GroupId, BTreeSet<UserId>>,
+    /// In which groups it takes part, as it has seen last.
+    pub(crate) takes_part: BTreeSet<GroupId>,
     /// Promises of which it is not known yet to which devices they go.
     pub(crate) unaddressed: BTreeSet<MessageId>,
     /// Messages of its own of which it was told that they failed.
@@ -56,6 +74,9 @@ impl Database {
             shown: BTreeMap::new(),
             own_shown: BTreeSet::new(),
             promised: BTreeMap::new(),
+            said: BTreeMap::new(),
+            members: BTreeMap::new(),
+            takes_part: BTreeSet::new(),
             unaddressed: BTreeSet::new(),
             failed: BTreeSet::new(),
             lost: BTreeMap::new(),
@@ -66,6 +87,11 @@ impl Database {
             own_devices,
             gone: BTreeSet::new(),
         }
+    }
+
+    /// Whose it is.
+    pub(crate) fn user(&self) -> &UserId {
+        &self.address.user
     }
 
     /// Whether it was told that its device is on the list.
@@ -116,10 +142,12 @@ impl Database {
     }
 
     fn show(&mut self, message: Message) {
-        let Message { id, from, .. } = message;
+        let Message { id, from, conversation, .. } = message;
         assert_ne!(from, self.address.user, "our own message as somebody else's");
         let before = self.shown.insert(id, from.clone());
         assert!(before.is_none(), "{id:?} was shown under two event ids");
-        self.unread.push((from, id));
+        if matches!(conversation, Conversation::User(_)) {
+            self.unread.push((from, id));
+        }
     }
 }

@@ -17,11 +17,16 @@ const A_MESSAGE: usize = 5;
 const QUIET_DAYS: u64 = 5;
 
 /// In how many days two devices find each other again if one of them was restored.
-const RESTORED_WITHIN: usize = 14;
+pub(crate) const RESTORED_WITHIN: usize = 14;
+
+/// Messages, by the device that has not got them.
+pub(crate) type Missing<'a> = BTreeMap<Address, Vec<&'a MessageId>>;
 
 impl World {
     pub(crate) fn check_peace(&self) {
         self.check_messages();
+        self.check_what_was_said();
+        self.check_outsiders();
         self.check_traffic();
         self.check_rest();
     }
@@ -43,36 +48,55 @@ impl World {
     /// - what came from somebody who was blocked is dropped unseen.
     fn check_messages(&self) {
         for sender in self.devices.iter().filter(|device| self.is_listed(device)) {
-            let mut missing: BTreeMap<Address, Vec<_>> = BTreeMap::new();
-            for (id, promise) in &sender.database.promised {
-                let (from, to) = (&sender.address.user, &promise.to);
-                if self.blocked.contains(&(to.clone(), from.clone()))
-                    || self.blocked.contains(&(from.clone(), to.clone()))
-                {
-                    continue;
-                }
-                let failed = sender.database.failed.contains(id);
-                for address in self.lacking(sender, *id, promise) {
-                    // A note to oneself that failed, failed on one's own devices.
-                    if !(failed && address.user == *to) {
-                        missing.entry(address).or_default().push(id);
-                    }
-                }
-            }
-            for (to, missing) in missing {
-                let told = self.at(&to).database.lost.get(&sender.address).copied().unwrap_or(0);
-                assert!(
-                    told >= missing.len() as u64,
-                    "seed {}: {to} has not got {missing:?} of {}, and was told of {told} lost",
-                    self.seed,
-                    sender.address,
-                );
-            }
+            self.check_who_was_told(sender, self.missing_of(sender));
         }
     }
 
+    /// What a device has sent and others have not shown, by where it is missing.
+    pub(crate) fn missing_of<'a>(&'a self, sender: &'a Device) -> Missing<'a> {
+        let mut missing = Missing::new();
+        for (id, promise) in &sender.database.promised {
+            let (from, to) = (&sender.address.user, &promise.to);
+            if self.have_blocked(from, to) {
+                continue;
+            }
+            let failed = sender.database.failed.contains(id);
+            for address in self.lacking(sender, *id, promise) {
+                // A note to oneself that failed, failed on one's own devices.
+                if !(failed && address.user == *to) {
+                    missing.entry(address).or_default().push(id);
+                }
+            }
+        }
+        missing
+    }
+
+    /// Whoever has not got something was told that as much is lost.
+    pub(crate) fn check_who_was_told(&self, sender: &Device, missing: Missing<'_>) {
+        for (to, missing) in missing {
+            let told = self.at(&to).database.lost.get(&sender.address).copied().unwrap_or(0);
+            assert!(
+                told >= missing.len() as u64,
+                "seed {}: {to} has not got {missing:?} of {}, and was told of {told} lost",
+                self.seed,
+                sender.address,
+            );
+        }
+    }
+
+    /// Whether one of the two has ever blocked the other.
+    pub(crate) fn have_blocked(&self, one: &UserId, other: &UserId) -> bool {
+        self.blocked.contains(&(one.clone(), other.clone()))
+            || self.blocked.contains(&(other.clone(), one.clone()))
+    }
+
     /// The devices that have not shown what they should have.
-    fn lacking(&self, sender: &Device, id: MessageId, promise: &Promise) -> Vec<Address> {
+    pub(crate) fn lacking(
+        &self,
+        sender: &Device,
+        id: MessageId,
+        promise: &Promise,
+    ) -> Vec<Address> {
         let Promise { to, devices, own_devices } = promise;
         let all: Vec<_> = self.listed(self.account_of(to)).iter().copied().collect();
         let receivers = self.still_listed(to, devices.as_ref().unwrap_or(&all));
@@ -88,11 +112,11 @@ impl World {
         devices.map(|device| Address { user: user.clone(), device })
     }
 
-    fn at(&self, address: &Address) -> &Device {
+    pub(crate) fn at(&self, address: &Address) -> &Device {
         self.devices.iter().find(|device| device.address == *address).unwrap()
     }
 
-    fn has_shown(&self, address: &Address, id: MessageId) -> bool {
+    pub(crate) fn has_shown(&self, address: &Address, id: MessageId) -> bool {
         let gone = self.forgotten.get(address).into_iter().flatten();
         gone.chain([&self.at(address).database]).any(|database| database.shown.contains_key(&id))
     }
@@ -125,7 +149,7 @@ impl World {
             if *day <= self.peace_on {
                 continue;
             }
-            let messages = written(from, to) + written(to, from);
+            let messages = written(from, to) + written(to, from) + self.groups.acts;
             let first = if from.user == to.user { written(from, to) } else { 0 };
             let most = EVERY_DAY + A_MESSAGE * messages + first;
             assert!(

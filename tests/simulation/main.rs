@@ -16,6 +16,8 @@
 mod account;
 mod checks;
 mod dice;
+mod group_checks;
+mod groups;
 mod household;
 mod process;
 mod relay;

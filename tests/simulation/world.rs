@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use subrosa::directory::MemoryDirectory;
 use subrosa::store::MemoryStore;
-use subrosa::wire::Envelope;
+use subrosa::wire::{Envelope, GroupMessage};
 use subrosa::{
     Action, Address, Contact, Content, EventKind, Incoming, MessageId, Messenger, Refusal,
     Timestamp, Urgency, UserId,
@@ -13,6 +13,7 @@ use subrosa::{
 
 use crate::account::{Database, Promise};
 use crate::dice::{DAY, Dice, HOUR, MINUTE};
+use crate::groups::Groups;
 use crate::household::Account;
 use crate::process::{Device, Died};
 use crate::relay::{Mail, Relay};
@@ -47,6 +48,7 @@ pub(crate) struct World {
     transcript: DefaultHasher,
     directory: MemoryDirectory,
     relay: Relay,
+    pub(crate) groups: Groups,
     pub(crate) accounts: Vec<Account>,
     pub(crate) devices: Vec<Device>,
     /// Second processes of devices, on copies.
@@ -96,6 +98,7 @@ impl World {
             transcript: DefaultHasher::new(),
             directory: MemoryDirectory::new(),
             relay: Relay::default(),
+            groups: Groups::new(seed),
             accounts,
             devices,
             copies: Vec::new(),
@@ -120,6 +123,7 @@ impl World {
         let restores = world.dice.happens(300);
         let revokes = world.dice.happens(300);
         let may = May { copies, restores, revokes };
+        world.groups.disks_are_safe(!copies && !restores);
         for _ in 0..steps {
             let pause = match world.dice.below(4) {
                 0..2 => world.dice.up_to(10 * MINUTE),
@@ -130,6 +134,7 @@ impl World {
             world.something_happens(may);
             let who = world.dice.below(world.devices.len());
             world.act(who);
+            world.act_in_groups();
             world.everybody_acts();
         }
         world.make_peace();
@@ -140,12 +145,14 @@ impl World {
             (0..world.accounts.len()).for_each(|account| world.offer(account));
             world.rest(hour);
         }
+        world.all_speak_in_groups();
         for step in 0..2 * 50 {
             world.pass(12 * HOUR);
             world.rest(step);
         }
         world.check_peace();
         world.say_last_words();
+        world.say_last_words_in_groups();
         world.transcript.finish()
     }
 
@@ -249,7 +256,7 @@ impl World {
                     return;
                 }
                 let user = self.user(other);
-                if self.dice.happens(300) {
+                if self.dice.happens(300) && !self.groups.is_friendly {
                     self.block(i, &user);
                 } else {
                     self.accept(i, &user);
@@ -301,6 +308,7 @@ impl World {
 
     /// Notes to which devices goes what had nobody to go to until now.
     fn address_promises(&mut self, i: usize) {
+        self.address_what_was_said(i);
         for id in self.device(i).database.unaddressed.clone() {
             let to = self.device(i).database.promised[&id].to.clone();
             let devices = self.contact(i, &to).devices;
@@ -343,7 +351,7 @@ impl World {
 
     fn answer_requests(&mut self, i: usize) {
         for user in self.device(i).database.requests.clone() {
-            if self.dice.happens(100) && self.chaos {
+            if self.dice.happens(100) && self.chaos && !self.groups.is_friendly {
                 self.block(i, &user);
                 self.device(i).database.requests.remove(&user);
             } else {
@@ -453,6 +461,7 @@ impl World {
             moved += self.take_mail(i);
             if self.device(i).is_ready() {
                 self.read(i);
+                self.see_groups(i);
                 moved += self.run_errands(i);
             }
         }
@@ -502,6 +511,9 @@ impl World {
                 Ok(None) => return,
                 Ok(Some(event)) => {
                     self.note(&format!("{i} is told {:?}", event.kind), event.id.as_bytes());
+                    if let EventKind::GroupChanged { group, by, change } = &event.kind {
+                        self.hear_of_group(group, by.clone(), change);
+                    }
                     let ours = match &event.kind {
                         EventKind::DevicesChanged { user, .. } => {
                             *user == self.device(i).address.user
@@ -566,8 +578,8 @@ impl World {
     }
 
     fn carry(&mut self, from: &Address, to: &Address, envelope: &[u8], urgency: Urgency) {
-        if let Ok(opened) = Envelope::decode(envelope) {
-            let known = self.by_tag.entry((to.clone(), opened.message().tag()));
+        if let Some(tag) = tag(envelope) {
+            let known = self.by_tag.entry((to.clone(), tag));
             let known = known.or_insert_with(|| (from.clone(), envelope.to_vec()));
             // The same envelope may be carried twice, and a restored or copied device uses
             // keys again.
@@ -601,6 +613,7 @@ impl World {
                 self.answer_requests(i);
             }
         }
+        self.decide_in_peace();
     }
 
     /// Carries until nothing moves any more.
@@ -616,8 +629,13 @@ impl World {
 
 /// An envelope's tag, for the log.
 fn name(envelope: &[u8]) -> String {
-    match Envelope::decode(envelope) {
-        Ok(envelope) => format!("{:016x}", u64::from_be_bytes(envelope.message().tag())),
-        Err(_) => "link".to_owned(),
+    match tag(envelope) {
+        Some(tag) => format!("{:016x}", u64::from_be_bytes(tag)),
+        None => "link".to_owned(),
     }
+}
+
+fn tag(envelope: &[u8]) -> Option<[u8; 8]> {
+    let of_one = Envelope::decode(envelope).map(|envelope| envelope.message().tag());
+    of_one.or_else(|_| GroupMessage::decode(envelope).map(|message| message.tag())).ok()
 }
