@@ -1,14 +1,13 @@
 //! What people do in groups: some worlds have some.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use subrosa::{
     Consent, Content, Error, Group, GroupChange, GroupId, MessageId, Messenger, Role, UserId,
 };
 
 use crate::account::{Promise, Said};
-use crate::dice::Dice;
+use crate::dice::{DAY, Dice};
 use crate::world::World;
 
 /// What makes the dice of groups another than those of all else: worlds without groups are
@@ -124,7 +123,8 @@ impl World {
                 let number = self.groups.dice.below(3);
                 let change = match number {
                     0 => GroupChange::SetTimer(None),
-                    1 => GroupChange::SetTimer(Some(Duration::from_secs(60))),
+                    // Longer than any world: nothing disappears before it was looked for.
+                    1 => GroupChange::SetTimer(Some(400 * DAY)),
                     _ => GroupChange::SetPicture(vec![7]),
                 };
                 self.change_group(i, &group, change);
