@@ -18,6 +18,8 @@ impl World {
     /// with all their devices, in everybody's eyes. (Who removes somebody does not hear any
     /// more what that one said before; nor does who has not accepted the invitation.)
     ///
+    /// Nothing is required in a group in which somebody has ever blocked somebody.
+    ///
     /// Nothing is required of a device whose disk was restored or copied, neither of what it
     /// said nor of what it should have heard: it does not know which chains it has lost. What
     /// is said last has to reach it all the same.
@@ -39,13 +41,11 @@ impl World {
     }
 
     fn owed<'a>(&'a self, sender: &'a Device, said: &'a Said) -> impl Iterator<Item = &'a Promise> {
-        let from = &sender.address.user;
+        let divided = self.is_divided(&said.group);
         let stays =
             move |user: &UserId| self.groups.has_been_in_since(&said.group, user, said.moment);
-        let owed = move |promise: &&Promise| {
-            stays(from) && stays(&promise.to) && !self.have_blocked(from, &promise.to)
-        };
-        said.promises.iter().filter(owed)
+        let counts = !divided && stays(&sender.address.user);
+        said.promises.iter().filter(move |promise| counts && stays(&promise.to))
     }
 
     /// Nothing that was said in a group is shown to anybody who was no member of it for its
@@ -69,7 +69,7 @@ impl World {
     pub(crate) fn check_rosters(&mut self) {
         for group in self.groups.ids.clone() {
             let all = self.taking_part(&group);
-            if self.are_divided(&all) {
+            if self.is_divided(&group) {
                 continue;
             }
             for (i, view) in &all {
@@ -103,9 +103,11 @@ impl World {
         all
     }
 
-    /// Whether some of them do not hear others.
-    fn are_divided(&self, all: &[(usize, Group)]) -> bool {
-        let members = all.iter().flat_map(|(_, view)| &view.members).map(|member| &member.user);
+    /// Whether some who ever were in a group do not hear others: what these change in it, or
+    /// whom they add, others may not be told.
+    fn is_divided(&self, group: &GroupId) -> bool {
+        let databases = self.devices.iter().map(|device| &device.database);
+        let members = databases.filter_map(|database| database.members.get(group)).flatten();
         let members: BTreeSet<_> = members.collect();
         members.iter().any(|one| members.iter().any(|other| self.have_blocked(one, other)))
     }
