@@ -26,6 +26,9 @@ use crate::wire::{
     SenderKeyDistribution,
 };
 
+/// Of how many chains of a device something is asked for, if not all of them are kept.
+const MAX_ASKED_CHAINS: usize = 32;
+
 /// How many messages are said again to a device on its request, an hour and group.
 const SERVED_AN_HOUR: u32 = 100;
 
@@ -357,6 +360,11 @@ impl Work<'_> {
         // What comes behind that the chain notices by itself.
         let missed = missed.start..missed.end.min(first.unwrap_or(missed.end));
         if missed.is_empty() {
+            return Ok(());
+        }
+        if first.is_none() && self.asked_chains(group, sender)?.len() >= MAX_ASKED_CHAINS {
+            let count = u64::try_from(missed.len()).unwrap_or(u64::MAX);
+            self.tell(Happening::Lost { from: sender.clone(), count });
             return Ok(());
         }
         let mut asked = self.asked(sender, group, chain_id)?;

@@ -312,7 +312,10 @@ impl Work<'_> {
         replaced: &SendingChain,
     ) -> Result<(), Error> {
         let replaced_missed = slot.lacks_of(replaced);
-        if let Some(before) = self.slot(group, of)?.filter(|_| replaced_missed > 0) {
+        if replaced_missed == 0 {
+            return Ok(());
+        }
+        if let Some(before) = self.slot(group, of)? {
             self.save_slot(group, of, Some(&before), &Slot { replaced_missed, ..before });
         }
         Ok(())
