@@ -36,7 +36,7 @@ fn every_promise_names_tests_that_exist() {
         section(" 1. Promises", 10),
         section("# 13.8 Invariants", 11),
         section("# 13.10 What members tell each other", 5),
-        section("# 14.7 Security", 15),
+        section("# 14.7 Security", 16),
         section("# 15.4 Security", 5),
         section("# 16.4 Security", 4),
     ];

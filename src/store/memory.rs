@@ -50,6 +50,15 @@ impl MemoryStore {
         sizes
     }
 
+    /// The rows of the table of that number, in order.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn rows(&self, table: u8) -> Vec<Row> {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = state.tables.get(&Table(table)).into_iter().flatten();
+        rows.map(|(name, value)| Row::new(name.key().to_vec(), value.to_vec())).collect()
+    }
+
     /// Whether these bytes stand in the value of any row.
     #[cfg(any(test, feature = "testing"))]
     #[must_use]

@@ -11,6 +11,7 @@ mod fading;
 mod group_crash;
 mod group_faults;
 mod group_forgotten;
+mod group_hostile;
 mod group_late;
 mod group_people;
 mod group_thousand;
