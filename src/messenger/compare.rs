@@ -32,6 +32,8 @@ struct Underway {
     /// The device that it is with; `None` while all are asked.
     device: Option<DeviceId>,
     began_at: Timestamp,
+    /// When that device said the newest of what was heard, by its own clock.
+    said_at: Timestamp,
 }
 
 /// A person's row.
@@ -62,7 +64,12 @@ impl Work<'_> {
         }
         let theirs = Party { user: user.clone(), account_key };
         let comparison = Comparison::start(self.own_party()?, theirs, &mut self.rng);
-        let underway = Underway { comparison, device: None, began_at: self.now };
+        let underway = Underway {
+            comparison,
+            device: None,
+            began_at: self.now,
+            said_at: Timestamp::default(),
+        };
         self.say_step(user, &underway, VerificationSays::Step(EmojiStep::Start))?;
         row.underway = Some(underway);
         self.save_comparison(user, &row)
@@ -95,12 +102,13 @@ impl Work<'_> {
     pub(super) fn take_verification(
         &mut self,
         from: &Address,
+        sent_at: Timestamp,
         said: Verification,
         events: &mut Vec<EventId>,
     ) -> Result<(), Error> {
         let Verification { transaction, to, says } = said;
         if says == VerificationSays::Step(EmojiStep::Start) {
-            return self.asked_to_compare(from, transaction, events);
+            return self.asked_to_compare(from, sent_at, transaction, events);
         }
         let user = &from.user;
         let mut row = self.comparison_row(user)?;
@@ -110,6 +118,7 @@ impl Work<'_> {
         {
             return Ok(());
         }
+        underway.said_at = underway.said_at.max(sent_at);
         let own = self.own()?;
         if to.is_some_and(|to| to != own.address().device) {
             // They go on with another device of ours.
@@ -159,6 +168,7 @@ impl Work<'_> {
     fn asked_to_compare(
         &mut self,
         from: &Address,
+        sent_at: Timestamp,
         transaction: TransactionId,
         events: &mut Vec<EventId>,
     ) -> Result<(), Error> {
@@ -176,6 +186,11 @@ impl Work<'_> {
             return Ok(());
         }
         row.counted = row.counted.saturating_add(1);
+        let is_late =
+            |before: &Underway| before.device == Some(from.device) && sent_at < before.said_at;
+        if row.underway.as_ref().is_some_and(is_late) {
+            return self.save_comparison(user, &row);
+        }
         if let Some(before) = row.underway.take() {
             // Both have asked: that of the smaller name counts, for both.
             if before.comparison.is_unanswered() && before.comparison.transaction() < transaction {
@@ -191,7 +206,7 @@ impl Work<'_> {
         let ours = self.own_party()?;
         let (comparison, step) = Comparison::accept(transaction, ours, theirs, &mut self.rng);
         let device = Some(from.device);
-        let underway = Underway { comparison, device, began_at: self.now };
+        let underway = Underway { comparison, device, began_at: self.now, said_at: sent_at };
         self.say_step(user, &underway, VerificationSays::Step(step))?;
         row.underway = Some(underway);
         self.save_comparison(user, &row)
@@ -282,6 +297,7 @@ impl Work<'_> {
             device: DeviceId::new(raw.device_id),
             // It may have begun while the clock was ahead.
             began_at: Timestamp::from_millis(raw.began_at).min(self.now),
+            said_at: Timestamp::from_millis(raw.said_at),
         });
         let counted_since = Timestamp::from_millis(raw.counted_since).min(self.now);
         Ok(Row { underway, counted_since, counted: raw.counted })
@@ -297,7 +313,8 @@ impl Work<'_> {
             raw.counted = *counted;
         }
         let next = match underway {
-            Some(Underway { comparison, device, began_at }) => {
+            Some(Underway { comparison, device, began_at, said_at }) => {
+                raw.said_at = said_at.as_millis();
                 raw.comparison = comparison.record().to_vec();
                 raw.device_id = device.map_or(0, DeviceId::get);
                 raw.began_at = began_at.as_millis();

@@ -151,7 +151,8 @@ impl Messenger {
         self.commit(|work| work.mark_read(author, messages))
     }
 
-    /// Takes back what has not been encrypted yet.
+    /// Takes back what has not been encrypted yet. Our other devices, which show it already,
+    /// are told by an own message that deletes it ([`Content::delete`]).
     ///
     /// # Errors
     ///

@@ -255,7 +255,7 @@ impl Work<'_> {
         let duplicate =
             repeated || (numbered && self.view.get(table::SHOWN, &shown_key)?.is_some());
         let talking = ourselves || contact.consent == Consent::Accepted;
-        let said = Frame::decode(content).said;
+        let Frame { sent_at, said } = Frame::decode(content);
         // Between strangers in a group, what is of the group is confirmed.
         let of_group = !talking && matches!(said, Said::Group(_)) && self.talks(&address.user)?;
         if numbered {
@@ -287,7 +287,7 @@ impl Work<'_> {
             }
             Said::Verification(verification) => {
                 if talking && !ourselves {
-                    self.take_verification(address, verification, events)?;
+                    self.take_verification(address, sent_at, verification, events)?;
                 }
             }
             Said::Nothing => {}

@@ -10,7 +10,10 @@ use crate::content::{Content, Sync};
 use crate::group::GroupId;
 use crate::timestamp::Timestamp;
 use crate::wire::MessageId;
-use crate::wire::stored::{self, messenger::Scheduled};
+use crate::wire::stored::{
+    self,
+    messenger::{Letter, Scheduled},
+};
 
 impl Work<'_> {
     /// Sends content to all devices of a conversation, and tells our own others.
@@ -98,10 +101,22 @@ impl Work<'_> {
         match self.letter(message)? {
             Some(letter) if letter.waits && letter.copies.is_empty() => {
                 self.view.delete(table::LETTERS, key.to_vec());
-                self.forget_fading(message)
+                self.forget_fading(message)?;
+                self.take_back_own_copies(message, &letter)
             }
             _ => Err(Error::Unknown),
         }
+    }
+
+    /// Our other devices show what was to be sent: they are told that it is not.
+    fn take_back_own_copies(&mut self, message: MessageId, letter: &Letter) -> Result<(), Error> {
+        let Ok(user) = UserId::new(&letter.user_id) else { return Ok(()) };
+        if user == self.own()?.address().user {
+            return Ok(());
+        }
+        let (id, sent_at) = (MessageId::generate(&mut self.rng), self.now);
+        let content = Content::delete(message);
+        self.post_to_own_devices(Sync::SentCopy { user, message: id, sent_at, content }).map(drop)
     }
 
     /// The time of a message has come.

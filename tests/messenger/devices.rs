@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use subrosa::{
-    Action, Consent, Error, EventKind, LinkCode, Messenger, Opened, Received, RecoveryKey,
+    Action, Consent, Content, Error, EventKind, LinkCode, Messenger, Opened, Received, RecoveryKey,
     Rejection, Status, UserId,
 };
 
@@ -648,4 +648,31 @@ fn an_account_that_no_directory_knows_is_restored_from_its_backup_alone() {
     alice.say(&nobody, "hello?");
     world.settle(&mut [&mut alice, &mut bob]);
     assert_eq!(alice.device_changes(&user).0.len(), 1);
+}
+
+#[test]
+fn what_is_cancelled_before_it_left_is_taken_back_on_our_other_devices() {
+    let mut world = World::new();
+    let mut alice = world.person("alice");
+    let mut tablet = world.link(&mut alice);
+    let bob = world.person("bob");
+    let id = alice.say(&bob.user(), "hello?");
+    // The directory does not answer.
+    while let Some(out) = alice.messenger.next_outgoing().unwrap() {
+        if let Action::Deliver { envelope, .. } = &out.action {
+            tablet.messenger.receive(envelope).unwrap();
+        }
+        alice.messenger.outgoing_done(&[out.id]).unwrap();
+    }
+    tablet.read();
+    alice.messenger.cancel(&id).unwrap();
+    world.settle(&mut [&mut alice, &mut tablet]);
+    let own = tablet.told.iter().filter_map(|kind| match kind {
+        EventKind::OwnMessage(message) => Some((message.id, message.content.clone())),
+        _ => None,
+    });
+    let said: Vec<_> = own.collect();
+    let [(of, said), (_, taken_back)] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!((*of, said.as_text()), (id, Some("hello?")));
+    assert_eq!(*taken_back, Content::delete(id));
 }

@@ -265,3 +265,25 @@ fn strangers_and_who_asks_too_often_get_no_answer() {
     let gone = bob.messenger.confirm_emoji(&alice.user(), &shown(&bob).unwrap());
     assert!(matches!(gone, Err(Error::Unknown)));
 }
+
+#[test]
+fn a_start_that_comes_late_ends_nothing() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    alice.messenger.start_emoji(&bob.user()).unwrap();
+    world.carry(&mut alice);
+    let late = world.mail_of(&bob.address());
+    world.clock.advance(MINUTE);
+    let emoji = compare(&mut world, &mut alice, &mut bob);
+    for (_, envelope) in &late {
+        bob.messenger.receive(envelope).unwrap();
+    }
+    world.settle(&mut [&mut alice, &mut bob]);
+    bob.messenger.confirm_emoji(&alice.user(), &emoji).unwrap();
+    alice.messenger.confirm_emoji(&bob.user(), &emoji).unwrap();
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert!(knows(&mut alice, &bob.user()) && knows(&mut bob, &alice.user()));
+    // One that comes later counts.
+    world.clock.advance(MINUTE);
+    compare(&mut world, &mut alice, &mut bob);
+}

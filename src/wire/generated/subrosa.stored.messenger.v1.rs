@@ -801,4 +801,7 @@ pub struct EmojiComparison {
     pub counted_since: u64,
     #[prost(uint32, tag = "5")]
     pub counted: u32,
+    /// When that device said the newest of what was heard, by its own clock.
+    #[prost(uint64, tag = "6")]
+    pub said_at: u64,
 }
