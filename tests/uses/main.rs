@@ -4,6 +4,7 @@
 mod attachments;
 mod bot;
 mod database;
+mod forgetting;
 mod http_mailbox;
 mod linking;
 mod net;
