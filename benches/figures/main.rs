@@ -46,6 +46,7 @@
 //! | `group_100_vs_mls` | the same | the same by mls-rs |
 //! | `group_send_1000_members` | `Messenger::send` of 100 bytes to a group of 1,000, once its key is there | to a group of ten |
 //! | `group_rotate_1000` | the same behind `Messenger::rotate_group`, with the new key for everybody, a device | as for `messenger_send_100` |
+//! | `group_catch_up_256` | `Messenger::receive_all` of 256 messages of a group, a message | the same one by one, in one commit |
 //! | `group_change_1000` | `Update::decode` and `Roster::insert` of one change, in a group of 1,000 in which 512 have come since its members were added | one signature check |
 //! | `group_change_1000_vs_mls` | the same | a commit that adds or removes one of 1,000, processed by mls-rs |
 //! | `roster_16384_changes` | `Roster::drop_void`: the state of 16,384 changes of 64 members, each without those of the others, from these changes alone | |
@@ -64,6 +65,7 @@ mod epochs;
 mod figure;
 mod floors;
 mod group_crowd;
+mod group_pages;
 mod groups;
 mod handshakes;
 mod many_peers;
@@ -111,7 +113,7 @@ impl Run {
 type Measure = fn(&Run) -> Vec<Figure>;
 
 /// The figures, with what measures them.
-const MEASURES: [(&[&str], Measure); 28] = [
+const MEASURES: [(&[&str], Measure); 29] = [
     (&["encrypt_100", "decrypt_100", "encrypt_1k", "decrypt_1k"], messages::in_order),
     (&["pair_100_vs_vodozemac"], messages::against_vodozemac),
     (&["pingpong_100"], pingpong::pingpong_100),
@@ -138,6 +140,7 @@ const MEASURES: [(&[&str], Measure); 28] = [
     ),
     (&["group_send_1000_members"], group_crowd::send),
     (&["group_rotate_1000"], group_crowd::rotate),
+    (&["group_catch_up_256"], group_pages::catch_up),
     (&["bytes_group_overhead"], groups::overhead),
     (&["bytes_distribution"], groups::distribution),
     (&["group_100_vs_megolm", "group_100_vs_mls"], groups::against_others),

@@ -30,7 +30,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    fn new(stores: [Box<dyn Store>; 2]) -> Self {
+    pub(crate) fn new(stores: [Box<dyn Store>; 2]) -> Self {
         let mut names = ["alice", "bob"].into_iter();
         let sides = stores.map(|store| {
             let user = UserId::new(names.next().expect("two")).expect("a short name");
@@ -47,7 +47,7 @@ impl Pair {
     }
 
     /// The user on the other side.
-    fn other(&self, side: usize) -> UserId {
+    pub(crate) fn other(&self, side: usize) -> UserId {
         self.sides[1 - side].address().user.clone()
     }
 
@@ -58,7 +58,7 @@ impl Pair {
     }
 
     /// All envelopes that a side has to carry.
-    fn carry(&mut self, side: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn carry(&mut self, side: usize) -> Vec<Vec<u8>> {
         let mut envelopes = Vec::new();
         while let Some(out) = self.sides[side].next_outgoing().expect("a working store") {
             match out.action {
@@ -78,14 +78,14 @@ impl Pair {
     }
 
     /// Reads all events of a side, and forgets them.
-    fn read(&mut self, side: usize) {
+    pub(crate) fn read(&mut self, side: usize) {
         while let Some(event) = self.sides[side].next_event().expect("a working store") {
             self.sides[side].events_done(&[event.id]).expect("a working store");
         }
     }
 
     /// Carries and reads until nothing moves.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = false;
             for side in [0, 1] {
@@ -210,10 +210,7 @@ fn sqlite_batch(size: usize, rounds: usize) -> [f64; 2] {
         (0..size).for_each(|_| pair.send(0));
         let envelopes = pair.carry(0);
         let received = timed(1, || {
-            let received = pair.sides[1].batch(|batch| {
-                envelopes.iter().try_for_each(|envelope| batch.receive(envelope).map(drop))
-            });
-            received.expect("a working store");
+            pair.sides[1].receive_all(&envelopes).expect("a working store");
         });
         let rows = observed.take().steps;
         let written = timed(1, || bare.write(&rows));

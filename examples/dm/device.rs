@@ -228,10 +228,7 @@ impl Device {
             let Some(first) = page.first() else { return Ok(mail) };
             match &mut self.state {
                 State::Ready(messenger) => {
-                    let outcomes: Vec<Received> = messenger.batch(|batch| {
-                        page.iter().map(|mail| batch.receive(&mail.envelope)).collect()
-                    })?;
-                    for outcome in outcomes {
+                    for outcome in messenger.receive_all(page.iter().map(|mail| &mail.envelope))? {
                         match outcome {
                             Received::Opened(_) | Received::Held => {}
                             Received::Duplicate => mail.duplicates += 1,

@@ -12,8 +12,7 @@ use crate::wire::MessageId;
 
 /// Several steps, one commit; a step that fails leaves the batch as it was.
 ///
-/// For catching up (a page of the mailbox at once), for sending to many, and for a bot,
-/// whose answer and acknowledgement are then one commit: exactly one answer, whatever
+/// For sending to many, and for a bot, whose answer and acknowledgement are then one commit: exactly one answer, whatever
 /// crashes.
 ///
 /// Nothing can be polled from it, since nothing of it is saved yet:

@@ -173,6 +173,24 @@ impl Messenger {
         self.commit(|work| work.receive(incoming))
     }
 
+    /// Takes a page of the mailbox, in order and in one commit: to catch up. `Ok`: delete all
+    /// of it there; each has its outcome, as [`Self::receive`] gives it. `Err`: leave all of
+    /// it there.
+    ///
+    /// What was said in groups is verified together, in a third of the time. A page may be
+    /// of any length; beyond some hundred envelopes longer ones gain little.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]: try again later. Never for what is in an envelope.
+    pub fn receive_all<'a>(
+        &mut self,
+        page: impl IntoIterator<Item = impl Into<Incoming<'a>>>,
+    ) -> Result<Vec<Received>, Error> {
+        let page: Vec<_> = page.into_iter().map(Into::into).collect();
+        self.commit(|work| work.receive_all(&page))
+    }
+
     /// Takes a bundle or device list from the directory, asked for or not.
     ///
     /// # Errors

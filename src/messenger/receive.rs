@@ -13,6 +13,7 @@ use super::work::Work;
 use super::{Consent, Error, EventId, table};
 use crate::address::{Address, UserId};
 use crate::content::{Frame, Said};
+use crate::group::sender_key::{Unverified, Verified};
 use crate::handshake::HandshakeError;
 use crate::identity::View;
 use crate::session::{Content, DecryptError, Delivered, NumberReport, Numbers};
@@ -95,28 +96,78 @@ pub enum Rejection {
     Forged,
 }
 
+/// What lies in a mailbox.
+enum Mail {
+    Envelope(Envelope),
+    Group(GroupMessage),
+    Link(Link),
+    Malformed,
+}
+
+impl Mail {
+    fn decode(bytes: &[u8]) -> Self {
+        if let Ok(envelope) = Envelope::decode(bytes) {
+            Self::Envelope(envelope)
+        } else if let Ok(message) = GroupMessage::decode(bytes) {
+            Self::Group(message)
+        } else {
+            Link::decode(bytes).map_or(Self::Malformed, Self::Link)
+        }
+    }
+}
+
 impl Work<'_> {
     /// Takes an envelope.
     pub(super) fn receive(&mut self, incoming: Incoming<'_>) -> Result<Received, Error> {
-        let Incoming { envelope: bytes, claimed_from } = incoming;
-        let Ok(envelope) = Envelope::decode(bytes) else {
-            if let Ok(message) = GroupMessage::decode(bytes) {
-                return self.receive_group(bytes, &message, claimed_from);
+        self.take(incoming, &Mail::decode(incoming.envelope), None)
+    }
+
+    /// Takes many envelopes. What is signed by members of groups is verified together, as
+    /// far as it is known before the first is taken who has signed it.
+    pub(super) fn receive_all(&mut self, page: &[Incoming<'_>]) -> Result<Vec<Received>, Error> {
+        let mails: Vec<_> = page.iter().map(|incoming| Mail::decode(incoming.envelope)).collect();
+        let (mut places, mut unverified, mut heard) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, (incoming, mail)) in page.iter().zip(&mails).enumerate() {
+            if let Mail::Group(message) = mail
+                && let Some(prepared) =
+                    self.prepare_group(message, incoming.claimed_from, &mut heard)?
+            {
+                places.push(place);
+                unverified.push(prepared);
             }
-            return match Link::decode(bytes) {
-                Ok(link) => self.take_link(&link),
-                Err(_) => Ok(Received::Malformed),
-            };
+        }
+        let mut verified = places.into_iter().zip(Unverified::verify_batch(unverified)).peekable();
+        let take = |(place, (incoming, mail)): (usize, (&Incoming<'_>, &Mail))| {
+            let verified = verified.next_if(|(of, _)| *of == place);
+            self.take(*incoming, mail, verified.and_then(|(_, verified)| verified.ok()))
         };
-        match self.search(&envelope, claimed_from, Peers::ByTag)? {
+        page.iter().zip(&mails).enumerate().map(take).collect()
+    }
+
+    fn take(
+        &mut self,
+        incoming: Incoming<'_>,
+        mail: &Mail,
+        verified: Option<Verified<'_>>,
+    ) -> Result<Received, Error> {
+        let Incoming { envelope: bytes, claimed_from } = incoming;
+        let envelope = match mail {
+            Mail::Envelope(envelope) => envelope,
+            Mail::Group(message) => {
+                return self.receive_group(bytes, message, claimed_from, verified);
+            }
+            Mail::Link(link) => return self.take_link(link),
+            Mail::Malformed => return Ok(Received::Malformed),
+        };
+        match self.search(envelope, claimed_from, Peers::ByTag)? {
             found @ (Search::Unknown | Search::Moved) => {
                 if matches!(found, Search::Unknown) {
-                    self.unknown_from(claimed_from, &envelope)?;
+                    self.unknown_from(claimed_from, envelope)?;
                 }
                 self.hold(bytes, claimed_from)?;
                 Ok(Received::Held)
             }
-            found => self.conclude(&envelope, claimed_from, found),
+            found => self.conclude(envelope, claimed_from, found),
         }
     }
 

@@ -108,10 +108,7 @@ impl Crowd {
     }
 
     fn receive(&mut self, envelopes: &[Vec<u8>]) {
-        let received = self.alice.messenger.batch(|batch| {
-            envelopes.iter().try_for_each(|envelope| batch.receive(envelope).map(drop))
-        });
-        received.unwrap();
+        self.alice.messenger.receive_all(envelopes).unwrap();
         self.alice.read();
     }
 

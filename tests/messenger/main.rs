@@ -17,6 +17,7 @@ mod group_people;
 mod group_thousand;
 mod group_unknown;
 mod groups;
+mod page;
 mod people;
 mod repair;
 mod world;

@@ -5,13 +5,19 @@ use super::super::happening::{Arrival, Happening};
 use super::super::receive::{Received, Rejection};
 use super::super::work::Work;
 use super::super::{Consent, Error, EventId, table};
-use super::chains::rows_of;
+use super::chains::{Place, rows_of};
 use crate::address::{Address, UserId};
 use crate::content::{Frame, Said};
-use crate::group::sender_key::DecryptError;
-use crate::group::{GroupId, Head, Member};
-use crate::session::{Content, KEPT_TIME};
+use crate::group::sender_key::{
+    DecryptError, Received as Opened, ReceivingChain, Unverified, Verified,
+};
+use crate::group::{GroupId, Member};
+use crate::session::{Content, KEPT_TIME, Unsaved};
+use crate::timestamp::Timestamp;
 use crate::wire::{ChainId, Control, GroupMessage, MessageId, SenderKeyDistribution};
+
+/// Among how many devices the one is looked for that a message of a page is from.
+const HEARD: usize = 8;
 
 impl Work<'_> {
     /// Takes an envelope of a group.
@@ -20,16 +26,54 @@ impl Work<'_> {
         bytes: &[u8],
         message: &GroupMessage,
         claimed_from: Option<&UserId>,
+        verified: Option<Verified<'_>>,
     ) -> Result<Received, Error> {
         match self.find_chain(message, claimed_from)? {
             Some(((group, sender), chain_id)) => {
-                self.take_group_message(&group, &sender, chain_id, message, Some(bytes))
+                let held = Some(bytes);
+                self.take_group_message(&group, &sender, chain_id, message, held, verified)
             }
             None => self.hold_unknown(bytes, claimed_from),
         }
     }
 
+    /// What is to be verified of a message, if its chain and its head are known by now.
+    /// `heard` is where the messages before it are from: of a chain only the next few tags are
+    /// known.
+    pub(in crate::messenger) fn prepare_group<'a>(
+        &mut self,
+        message: &'a GroupMessage,
+        claimed_from: Option<&UserId>,
+        heard: &mut Vec<Place>,
+    ) -> Result<Option<Unverified<'a>>, Error> {
+        let mut found = self.find_chain(message, claimed_from)?;
+        for place in heard.iter().rev() {
+            if found.is_none() {
+                let chain =
+                    self.look_at(place, |c| c.find(message).map(ReceivingChain::chain_id))?;
+                found = chain.map(|chain| (place.clone(), chain));
+            }
+        }
+        let Some((place, chain_id)) = found else { return Ok(None) };
+        heard.retain(|known| *known != place);
+        heard.push(place.clone());
+        let over = heard.len().saturating_sub(HEARD);
+        heard.drain(..over);
+        let (group, sender) = place;
+        let mut chains = self.chains(&group, &sender)?;
+        let peek = chains.chain_mut(chain_id).and_then(|chain| chain.peek(message).ok());
+        self.keep_chains(chains);
+        let Some(peek) = peek else { return Ok(None) };
+        let Some(head) = self.head(&group, &peek.roster)? else { return Ok(None) };
+        let mut chains = self.chains(&group, &sender)?;
+        let chain = chains.chain_mut(chain_id);
+        let prepared = chain.and_then(|chain| chain.prepare(message, &head.head).ok());
+        self.keep_chains(chains);
+        Ok(prepared)
+    }
+
     /// Takes a message of a chain that is known. `bytes` is what is held if its head is not.
+    /// It may be verified already.
     pub(super) fn take_group_message(
         &mut self,
         group: &GroupId,
@@ -37,6 +81,7 @@ impl Work<'_> {
         chain_id: ChainId,
         message: &GroupMessage,
         bytes: Option<&[u8]>,
+        verified: Option<Verified<'_>>,
     ) -> Result<Received, Error> {
         let since = match self.speaker(sender, group)? {
             Some(since) => since,
@@ -75,7 +120,11 @@ impl Work<'_> {
         if head.left_at.is_some() {
             self.tell_who_is_behind(sender, group, &head.state)?;
         }
-        self.read_group_message(group, sender, chain_id, message, &head.head)
+        let open = |chain: &mut ReceivingChain, now| match verified {
+            Some(verified) => chain.open(verified, now),
+            None => chain.decrypt(message, &head.head, now),
+        };
+        self.read_group_message(group, sender, chain_id, open)
     }
 
     fn read_group_message(
@@ -83,12 +132,11 @@ impl Work<'_> {
         group: &GroupId,
         sender: &Address,
         chain_id: ChainId,
-        message: &GroupMessage,
-        head: &Head,
+        open: impl FnOnce(&mut ReceivingChain, Timestamp) -> Result<Unsaved<Opened, u32>, DecryptError>,
     ) -> Result<Received, Error> {
         let mut chains = self.chains(group, sender)?;
         let opened = match chains.chain_mut(chain_id) {
-            Some(chain) => chain.decrypt(message, head, self.now),
+            Some(chain) => open(chain, self.now),
             None => Err(DecryptError::Unknown),
         };
         let step = match opened {

@@ -126,7 +126,9 @@ impl Work<'_> {
         if let Some(((group, sender), chain_id)) = found {
             self.view.delete(table::UNKNOWN, key);
             let bytes = Some(record.envelope.as_slice());
-            return self.take_group_message(&group, &sender, chain_id, &message, bytes).map(drop);
+            return self
+                .take_group_message(&group, &sender, chain_id, &message, bytes, None)
+                .map(drop);
         }
         let held_while_ahead = record.held_at > self.now.as_millis();
         record.held_at = record.held_at.min(self.now.as_millis());

@@ -152,7 +152,7 @@ impl Work<'_> {
             if let Ok(message) = message
                 && speaks
             {
-                self.take_group_message(&group, &sender, chain, &message, None)?;
+                self.take_group_message(&group, &sender, chain, &message, None, None)?;
             }
         }
         self.count_held(&group, total);
