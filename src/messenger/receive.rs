@@ -100,7 +100,7 @@ pub enum Rejection {
 enum Mail {
     Envelope(Envelope),
     Group(GroupMessage),
-    Link(Link),
+    Link(Box<Link>),
     Malformed,
 }
 
@@ -111,7 +111,7 @@ impl Mail {
         } else if let Ok(message) = GroupMessage::decode(bytes) {
             Self::Group(message)
         } else {
-            Link::decode(bytes).map_or(Self::Malformed, Self::Link)
+            Link::decode(bytes).map_or(Self::Malformed, |link| Self::Link(Box::new(link)))
         }
     }
 }
