@@ -1,7 +1,10 @@
 //! The account with its one device, and what it knows of others.
 
+mod groups;
+
 use std::collections::BTreeMap;
 
+use subrosa::group::GroupId;
 use subrosa::handshake::{
     DevicePrekeys, HandshakeError, HandshakeId, Opening, PrekeyBundle, PrekeyId, PrekeySecret,
     ReplayRecord,
@@ -10,11 +13,14 @@ use subrosa::identity::{Account, Device, DeviceList, SafetyNumber, Succession, V
 use subrosa::session::{
     Accepted, Answer, Body, Content, DecryptError, Delivered, Numbers, Sent, Session, Unsaved,
 };
-use subrosa::wire::{Control, Envelope, Handshake, Message, MessageId, SignedDeviceList};
+use subrosa::wire::{
+    Control, Envelope, GroupMessage, Handshake, Message, MessageId, SignedDeviceList,
+};
 use subrosa::{Address, DeviceId, Timestamp, UserId};
 
 use crate::contacts::Contacts;
 use crate::failure::Failure;
+use crate::group::Group;
 use crate::hex;
 use crate::report::describe;
 
@@ -31,6 +37,7 @@ pub(crate) struct App {
     contacts: Contacts,
     /// What devices wait for that began a session below the one that we send in.
     answers: BTreeMap<Address, Answer>,
+    groups: BTreeMap<GroupId, Group>,
 }
 
 impl App {
@@ -50,6 +57,7 @@ impl App {
             lists,
             contacts: Contacts::default(),
             answers: BTreeMap::new(),
+            groups: BTreeMap::new(),
         }
     }
 
@@ -119,8 +127,11 @@ impl App {
         Ok(hex::encode(&envelope))
     }
 
-    /// Opens an envelope, of a session or with a handshake in front.
+    /// Opens an envelope, of a group, of a session or with a handshake in front.
     pub(crate) fn receive(&mut self, envelope: &[u8], now: Timestamp) -> Result<String, Failure> {
+        if let Ok(message) = GroupMessage::decode(envelope) {
+            return self.receive_in_group(&message, now);
+        }
         let envelope = Envelope::decode(envelope)?;
         let (from, delivered) = match self.contacts.decrypt(&envelope, now) {
             Err(DecryptError::Unknown) => self.meet(&envelope, now)?,
@@ -130,8 +141,9 @@ impl App {
         if let Some(answer) = delivered.answer {
             self.answers.insert(from.clone(), answer);
         }
+        let of_a_chain = self.hear_of_chain(&from, &delivered.content, now);
         let expected = View::new(self.list(&from.user)?, self.account.device_list());
-        Ok(describe(&from, &delivered, delivered.view != expected))
+        Ok(describe(&from, &delivered, delivered.view != expected, of_a_chain))
     }
 
     /// Takes over the list that a contact sent of its own account, if it is newer.
@@ -176,6 +188,7 @@ impl App {
             let signed = SignedDeviceList::decode(&list.signed().encode())?;
             Ok((user.clone(), DeviceList::verify(signed)?))
         });
+        let groups = self.groups.iter().map(|(id, group)| Ok((*id, group.reloaded()?)));
         Ok(Self {
             account: Account::from_record(&self.account.record())?,
             signed: load(&self.signed)?,
@@ -184,6 +197,7 @@ impl App {
             lists: lists.collect::<Result<_, Failure>>()?,
             contacts: self.contacts.reloaded()?,
             answers: self.answers.clone(),
+            groups: groups.collect::<Result<_, Failure>>()?,
             device,
         })
     }

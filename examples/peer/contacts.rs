@@ -1,13 +1,13 @@
-//! Every device with which there are sessions, and the table that stands for the disk.
+//! Every device with which there are sessions.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use subrosa::handshake::HandshakeId;
 use subrosa::session::{DecryptError, Delivered, Peer, PeerRow, Unsaved};
 use subrosa::wire::Envelope;
 use subrosa::{Address, Timestamp};
 
+use crate::disk::Disk;
 use crate::failure::Failure;
 
 /// All contacts by address.
@@ -72,7 +72,7 @@ impl Contacts {
     /// All of them as they are on disk.
     pub(crate) fn reloaded(&self) -> Result<Self, Failure> {
         let load = |(address, contact): (&Address, &Contact)| {
-            Ok((address.clone(), Contact::load(Arc::clone(&contact.disk))?))
+            Ok((address.clone(), Contact::load(contact.disk.clone())?))
         };
         self.0.iter().map(load).collect::<Result<_, _>>().map(Self)
     }
@@ -85,14 +85,7 @@ fn no_session() -> Failure {
 /// A device with which there are sessions.
 struct Contact {
     peer: Peer,
-    disk: Disk,
-}
-
-/// What is on disk, by [`PeerRow::to_key`]; shared with the peer, which looks rows up.
-type Disk = Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>;
-
-fn find(disk: &Disk, row: PeerRow) -> Option<Vec<u8>> {
-    disk.lock().ok()?.get(&row.to_key()).cloned()
+    disk: Disk<PeerRow>,
 }
 
 impl Contact {
@@ -100,10 +93,10 @@ impl Contact {
         Self { peer: Peer::new(address), disk: Disk::default() }
     }
 
-    fn load(disk: Disk) -> Result<Self, Failure> {
-        let record = find(&disk, PeerRow::Peer).unwrap_or_default();
-        let rows = Arc::clone(&disk);
-        let loaded = Peer::from_record(&record, move |row| find(&rows, row).map(Into::into))?;
+    fn load(disk: Disk<PeerRow>) -> Result<Self, Failure> {
+        let record = disk.find(PeerRow::Peer).unwrap_or_default();
+        let rows = disk.clone();
+        let loaded = Peer::from_record(&record, move |row| rows.find(row))?;
         if !loaded.damaged.is_empty() {
             return Err(Failure::refused("the rows of a session are damaged"));
         }
@@ -116,15 +109,7 @@ impl Contact {
         step: impl FnOnce(&mut Peer) -> Result<Unsaved<T, PeerRow>, E>,
     ) -> Result<T, E> {
         let unsaved = step(&mut self.peer)?;
-        for row in unsaved.rows() {
-            // Before the disk is locked: the peer may have to look there.
-            let bytes = self.peer.row(*row);
-            let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
-            match bytes {
-                Some(bytes) => disk.insert(row.to_key(), bytes.to_vec()),
-                None => disk.remove(&row.to_key()),
-            };
-        }
+        self.disk.save(unsaved.rows(), |row| self.peer.row(row));
         Ok(unsaved.saved())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use subrosa::group::{Refused, RosterError, sender_key};
 use subrosa::handshake::HandshakeError;
 use subrosa::identity::IdentityError;
 use subrosa::session::{DecryptError, EncryptError};
@@ -70,6 +71,40 @@ impl From<DecryptError> for Failure {
             DecryptError::KeyGone => "key-gone",
             DecryptError::TooFarAhead => "too-far",
             DecryptError::Handshake(_) => "refused",
+            _ => "not-opened",
+        };
+        Self::new(word, error)
+    }
+}
+
+impl From<RosterError> for Failure {
+    fn from(error: RosterError) -> Self {
+        match error {
+            RosterError::Record(_) | RosterError::Refused(Refused::Decode(_)) => {
+                Self::new("malformed", error)
+            }
+            RosterError::Refused(_) => Self::refused(error),
+            _ => Self::usage(error),
+        }
+    }
+}
+
+impl From<sender_key::EncryptError> for Failure {
+    fn from(error: sender_key::EncryptError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<sender_key::DecryptError> for Failure {
+    fn from(error: sender_key::DecryptError) -> Self {
+        use sender_key::DecryptError;
+        let word = match error {
+            DecryptError::Unknown => "unknown",
+            DecryptError::Duplicate => "duplicate",
+            DecryptError::SenderRolledBack => "rolled-back",
+            DecryptError::KeyGone => "key-gone",
+            DecryptError::TooFarAhead => "too-far",
+            DecryptError::OtherRoster => "unknown-head",
             _ => "not-opened",
         };
         Self::new(word, error)

@@ -15,19 +15,30 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `request` | reads a line |
+//! | `request`, `group_request` | reads a line |
 //! | `app` | does what it asks, with the account and the lists of others |
-//! | `contacts` | keeps the sessions, and the rows that stand for the disk |
+//! | `app/groups` | the same, of groups |
+//! | `contacts` | keeps the sessions |
+//! | `group` | keeps what is known of a group |
+//! | `own_chain`, `senders` | keep the chains in which we and others send to it |
+//! | `news` | writes and reads what members tell each other of it |
+//! | `disk` | keeps the rows that stand for the disk |
 //! | `report` | writes down what was received |
 //! | `failure` | writes down what went wrong |
 //! | `hex` | bytes as text |
 
 mod app;
 mod contacts;
+mod disk;
 mod failure;
+mod group;
+mod group_request;
 mod hex;
+mod news;
+mod own_chain;
 mod report;
 mod request;
+mod senders;
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::net::TcpListener;
@@ -118,6 +129,7 @@ fn answer(app: &mut Option<App>, request: Request, now: Timestamp) -> Result<Str
         (Request::Receive(envelope), Some(app)) => app.receive(&envelope, now),
         (Request::Status(address), Some(app)) => app.status(&address, now),
         (Request::Safety(user), Some(app)) => app.safety(&user),
+        (Request::Group(request), Some(app)) => app.group(request, now),
         (Request::Reload, Some(app)) => {
             *app = app.reloaded()?;
             Ok(String::new())

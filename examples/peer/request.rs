@@ -4,13 +4,14 @@ use subrosa::session::Numbers;
 use subrosa::{Address, DeviceId, UserId};
 
 use crate::failure::Failure;
+use crate::group_request::GroupRequest;
 use crate::hex;
 
 /// The longest line: a bundle of the greatest length fits in well.
 pub(crate) const MAX_LINE_LEN: usize = 1 << 20;
 
 /// The most words of a line that are told apart: one more than any request has.
-const MAX_WORDS: usize = 5;
+const MAX_WORDS: usize = 7;
 
 /// What a line asks for.
 pub(crate) enum Request {
@@ -45,6 +46,8 @@ pub(crate) enum Request {
     Status(Address),
     /// The safety number with a user.
     Safety(UserId),
+    /// Something about a group.
+    Group(GroupRequest),
     /// Everything encoded, dropped and loaded.
     Reload,
     /// The end.
@@ -80,18 +83,23 @@ impl Request {
             ["receive", envelope] => Self::Receive(hex::decode(envelope)?),
             ["status", name, number] => Self::Status(address(name, number)?),
             ["safety", name] => Self::Safety(user(name)?),
+            [name, ..] if name.starts_with("group-") => Self::Group(GroupRequest::parse(&words)?),
             ["reload"] => Self::Reload,
             ["quit"] => Self::Quit,
-            _ => return Err(Failure::usage("no such request, or not its number of words")),
+            _ => return Err(no_such_request()),
         })
     }
 }
 
-fn user(word: &str) -> Result<UserId, Failure> {
+pub(crate) fn no_such_request() -> Failure {
+    Failure::usage("no such request, or not its number of words")
+}
+
+pub(crate) fn user(word: &str) -> Result<UserId, Failure> {
     UserId::new(hex::decode(word)?).map_err(Failure::usage)
 }
 
-fn address(name: &str, number: &str) -> Result<Address, Failure> {
+pub(crate) fn address(name: &str, number: &str) -> Result<Address, Failure> {
     Ok(Address { user: user(name)?, device: device(number)? })
 }
 
