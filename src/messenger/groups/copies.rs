@@ -60,7 +60,11 @@ impl Work<'_> {
         let users: Vec<_> = users.filter_map(|devices| Some((devices.first()?, devices))).collect();
         for (Address { user, .. }, devices) in users {
             let devices: Vec<DeviceId> = devices.iter().map(|address| address.device).collect();
-            letters.extend(self.copy_for(group, chain_id, iteration, user, &devices)?);
+            let letter = self.copy_for(group, chain_id, iteration, user, &devices)?;
+            for of in lacking.iter().filter(|of| letter.is_some() && of.user == *user) {
+                self.goes_as_copy(group, of)?;
+            }
+            letters.extend(letter);
         }
         Ok(letters)
     }
