@@ -16,7 +16,7 @@ pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const ROWS_A_PART: usize = 64;
 
 /// The tables that are swept, by the number in a job's subject.
-const SWEPT: [Table; 12] = [
+const SWEPT: [Table; 13] = [
     table::PEERS,
     table::LETTERS,
     table::SHOWN,
@@ -29,6 +29,7 @@ const SWEPT: [Table; 12] = [
     table::GROUPS,
     table::FADING,
     table::READ_EARLY,
+    table::EARLY,
 ];
 
 impl Work<'_> {

@@ -90,6 +90,8 @@ pub(super) const UNKNOWN: Table = Table(37);
 pub(super) const FADING: Table = Table(38);
 /// Messages that were read on another device of ours before they came here: author, id.
 pub(super) const READ_EARLY: Table = Table(39);
+/// What is said of groups too early: group, address, order.
+pub(super) const EARLY: Table = Table(40);
 
 /// The key of what belongs to a user, with something behind it.
 pub(super) fn of_user(user: &UserId, rest: &[u8]) -> Vec<u8> {

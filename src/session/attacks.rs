@@ -115,6 +115,8 @@ fn control_messages(rng: &mut ChaCha8Rng) -> Vec<Control> {
         replaced: Some(Replaced { chain_id, length: 10 }),
         missed: 3,
         replaced_missed: 4,
+        ended: Some(Replaced { chain_id: ChainId::from_bytes([3; 8]), length: 11 }),
+        lost_before: 12,
     };
     vec![
         Control::Lists(Box::new(versions)),

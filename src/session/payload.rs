@@ -187,7 +187,12 @@ mod tests {
     };
 
     fn padded(control: Control) -> usize {
-        let mark = Some(Mark { seq: u64::MAX, id: ShortId::from_bytes([0xff; 4]) });
+        padded_at(u64::MAX, control)
+    }
+
+    /// With marks of this number.
+    fn padded_at(seq: u64, control: Control) -> usize {
+        let mark = Some(Mark { seq, id: ShortId::from_bytes([0xff; 4]) });
         let body = Body::Control(control);
         let outgoing = Outgoing { body, seq: 0, last: mark, seen: mark, view: View(u64::MAX) };
         let payload = outgoing.to_payload().encode(padded_len);
@@ -231,9 +236,13 @@ mod tests {
             replaced: Some(Replaced { chain_id, length: 1000 }),
             missed: 1000,
             replaced_missed: 1000,
+            ended: None,
+            lost_before: (1 << 21) - 1,
         };
         let saved = Control::SenderKeySaved(key.acknowledgement());
-        let key = Control::SenderKey(Box::new(key));
+        let ended = SenderKeyDistribution { ended: key.replaced, ..key.clone() };
+        let [key, ended] = [key, ended].map(|key| Control::SenderKey(Box::new(key)));
         assert_eq!([key, saved].map(padded), [SMALLEST; 2]);
+        assert_eq!(padded_at((1 << 21) - 1, ended), SMALLEST);
     }
 }

@@ -70,7 +70,7 @@ pub(crate) use roster::{
     GroupSeal, MAX_ASK_ITEMS, RosterRecord,
 };
 pub use sender_key::{
-    ChainId, GroupMessage, Replaced, SenderKeyAcknowledgement, SenderKeyDistribution,
+    Before, ChainId, GroupMessage, Replaced, SenderKeyAcknowledgement, SenderKeyDistribution,
 };
 
 /// Why bytes could not be decoded.

@@ -129,6 +129,21 @@ pub struct SenderKeyDistribution {
     pub(crate) replaced: Option<Replaced>,
     pub(crate) missed: u32,
     pub(crate) replaced_missed: u32,
+    pub(crate) ended: Option<Replaced>,
+    pub(crate) lost_before: u32,
+}
+
+/// What a device may lack of what was sent to it before its chain is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Before {
+    /// From which message of the chain on all was sent to it.
+    pub first: u32,
+    /// How many messages at the end of the replaced chain it may lack with that chain.
+    pub replaced_missed: u32,
+    /// The last chain before the replaced one that it has, if it may lack that one.
+    pub ended: Option<Replaced>,
+    /// How many messages of the chains between those two it may lack.
+    pub lost: u32,
 }
 
 impl SenderKeyDistribution {
@@ -170,12 +185,25 @@ impl SenderKeyDistribution {
         self.replaced_missed
     }
 
-    /// The same, for a device to which all was sent from this message on, and that may lack
-    /// so many at the end of the replaced chain.
+    /// A chain of before the replaced one that ended too, without a word of that so far: the
+    /// last one that this receiver has said it has.
     #[must_use]
-    pub fn for_reader_from(mut self, first: u32, replaced_missed: u32) -> Self {
+    pub fn ended(&self) -> Option<Replaced> {
+        self.ended
+    }
+
+    /// How many messages were sent to this receiver in chains between those two.
+    #[must_use]
+    pub fn lost_before(&self) -> u32 {
+        self.lost_before
+    }
+
+    /// The same, for a device that may lack this of what was sent before.
+    #[must_use]
+    pub fn for_reader(mut self, before: &Before) -> Self {
+        let Before { first, replaced_missed, ended, lost } = *before;
         self.missed = self.iteration.saturating_sub(first);
-        self.replaced_missed = replaced_missed;
+        (self.replaced_missed, self.ended, self.lost_before) = (replaced_missed, ended, lost);
         self
     }
 
@@ -204,11 +232,14 @@ impl SenderKeyDistribution {
             replaced_length,
             missed,
             replaced_missed,
+            ended_chain_id,
+            ended_length,
+            lost_before,
         } = raw;
         let secret = |bytes: &[u8]| required(Secret::from_slice(bytes), WHAT);
-        let replaced = match replaced_chain_id.as_slice() {
-            [] => None,
-            id => Some(Replaced { chain_id: ChainId(fixed(id, WHAT)?), length: *replaced_length }),
+        let chain = |id: &[u8], length| match id {
+            [] => Ok(None),
+            id => Ok(Some(Replaced { chain_id: ChainId(fixed(id, WHAT)?), length })),
         };
         Ok(Self {
             group_id: fixed(group_id, WHAT)?,
@@ -217,14 +248,17 @@ impl SenderKeyDistribution {
             header_seed: secret(header_seed)?,
             verifying_key: fixed(verifying_key, WHAT)?,
             iteration: *iteration,
-            replaced,
+            replaced: chain(replaced_chain_id, *replaced_length)?,
             missed: *missed,
             replaced_missed: *replaced_missed,
+            ended: chain(ended_chain_id, *ended_length)?,
+            lost_before: *lost_before,
         })
     }
 
     pub(super) fn to_raw(&self) -> v1::SenderKeyDistribution {
-        let replaced = self.replaced.as_ref();
+        let id = |chain: Option<Replaced>| chain.map_or_else(Vec::new, |c| c.chain_id.0.to_vec());
+        let length = |chain: Option<Replaced>| chain.map_or(0, |chain| chain.length);
         v1::SenderKeyDistribution {
             group_id: self.group_id.to_vec(),
             chain_id: self.chain_id.0.to_vec(),
@@ -232,10 +266,13 @@ impl SenderKeyDistribution {
             header_seed: self.header_seed.expose().to_vec(),
             verifying_key: self.verifying_key.to_vec(),
             iteration: self.iteration,
-            replaced_chain_id: replaced.map_or_else(Vec::new, |chain| chain.chain_id.0.to_vec()),
-            replaced_length: replaced.map_or(0, |chain| chain.length),
+            replaced_chain_id: id(self.replaced),
+            replaced_length: length(self.replaced),
             missed: self.missed,
             replaced_missed: self.replaced_missed,
+            ended_chain_id: id(self.ended),
+            ended_length: length(self.ended),
+            lost_before: self.lost_before,
         }
     }
 }
@@ -254,9 +291,11 @@ impl PartialEq for SenderKeyDistribution {
     fn eq(&self, other: &Self) -> bool {
         let Self { group_id, chain_id, chain_key, header_seed, .. } = self;
         let Self { verifying_key, iteration, replaced, missed, replaced_missed, .. } = self;
+        let Self { ended, lost_before, .. } = self;
         (group_id, chain_id, iteration) == (&other.group_id, &other.chain_id, &other.iteration)
             && (verifying_key, replaced) == (&other.verifying_key, &other.replaced)
             && (missed, replaced_missed) == (&other.missed, &other.replaced_missed)
+            && (ended, lost_before) == (&other.ended, &other.lost_before)
             && chain_key.matches(other.chain_key.expose())
             && header_seed.matches(other.header_seed.expose())
     }
@@ -273,6 +312,8 @@ impl fmt::Debug for SenderKeyDistribution {
             .field("replaced", &self.replaced)
             .field("missed", &self.missed)
             .field("replaced_missed", &self.replaced_missed)
+            .field("ended", &self.ended)
+            .field("lost_before", &self.lost_before)
             .finish_non_exhaustive()
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use subrosa::wire::GroupMessage;
-use subrosa::{EventKind, GroupChange, Incoming, Received, Status};
+use subrosa::{Clock, EventKind, GroupChange, Incoming, Received, Role, Status};
 
 use crate::group_faults::{is_group, lose};
 use crate::groups::{add, group_of, members, say, three, three_in_a_group};
-use crate::world::World;
+use crate::world::{Device, World};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -172,27 +172,195 @@ fn what_was_lost_with_the_whole_chain_before_is_asked_for() {
     assert_eq!(carol.texts(), ["one", "two"]);
 }
 
+/// How many messages a device was told are lost.
+fn lost(device: &Device) -> u64 {
+    let count = |kind: &EventKind| match kind {
+        EventKind::Lost { count, .. } => *count,
+        _ => 0,
+    };
+    device.told.iter().map(count).sum()
+}
+
 #[test]
-fn a_copy_that_comes_before_its_group_is_known_is_asked_for_with_the_chain() {
+fn what_was_lost_with_more_than_one_chain_before_is_told() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol) = three(&mut world);
-    // Bob and Carol have never met.
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    for text in ["one", "two", "three"] {
+        say(&mut alice, &group, text);
+        say(&mut alice, &group, &format!("{text} more"));
+        world.carry(&mut alice);
+        assert!(lose(&mut world, &bob, |_| true) >= 3);
+        world.deliver(&mut carol);
+        alice.messenger.rotate_group(&group).unwrap();
+    }
+    say(&mut alice, &group, "four");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!((bob.texts(), lost(&bob)), (vec!["four".to_owned()], 4));
+    world.pass(40 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["four", "three", "three more"]);
+    assert_eq!((lost(&bob), lost(&carol)), (4, 0));
+}
+
+#[test]
+fn the_end_of_a_chain_is_missing_though_the_next_is_lost_too() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
+    say(&mut alice, &group, "one");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    for text in ["at its end", "in the next", "in the one after that"] {
+        say(&mut alice, &group, text);
+        world.carry(&mut alice);
+        assert!(lose(&mut world, &bob, |_| true) >= 1);
+        world.deliver(&mut carol);
+        alice.messenger.rotate_group(&group).unwrap();
+    }
+    say(&mut alice, &group, "last");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(lost(&bob), 1);
+    world.pass(40 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(bob.texts(), ["one", "last", "in the one after that"]);
+    assert_eq!(lost(&bob), 2);
+}
+
+#[test]
+fn what_came_as_copies_is_not_told_to_be_lost() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
+    let mut tablet = world.link(&mut carol);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
+    // Alice knows of the tablet, and has no session with it yet.
+    let texts = ["one", "two", "three", "four"];
+    for text in texts {
+        say(&mut alice, &group, text);
+        alice.messenger.rotate_group(&group).unwrap();
+    }
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
+    say(&mut alice, &group, "five");
+    world.pass(40 * DAY, &mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
+    for heard in [carol.texts(), tablet.texts()] {
+        let heard: BTreeSet<_> = heard.into_iter().collect();
+        assert_eq!(heard.len(), 5, "{heard:?}");
+    }
+    assert_eq!((lost(&carol), lost(&tablet)), (0, 0));
+}
+
+#[test]
+fn what_is_said_before_the_invitation_comes_is_taken_in_after_it() {
+    for stays in [true, false] {
+        let mut world = World::new();
+        let (mut alice, mut bob, mut carol) = three(&mut world);
+        world.meet(&mut bob, &mut carol);
+        let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
+        alice.messenger.change_group(&group, add(&[&carol])).unwrap();
+        world.carry(&mut alice);
+        let invitation = world.mail_of(&carol.address());
+        world.deliver(&mut bob);
+        // In their sessions with Carol, who knows of no group.
+        say(&mut bob, &group, "one");
+        alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
+        if !stays {
+            alice.messenger.change_group(&group, GroupChange::Remove(vec![carol.user()])).unwrap();
+        }
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+        assert!(carol.messenger.group(&group).unwrap().is_none());
+        // From here on nobody answers.
+        carol.restart();
+        for (_, envelope) in invitation {
+            carol.messenger.receive(&envelope).unwrap();
+        }
+        world.settle(&mut [&mut carol]);
+        let known = carol.messenger.group(&group).unwrap().unwrap();
+        assert_eq!((known.name.as_str(), known.role.is_some()), ("Thorns", stays));
+    }
+}
+
+#[test]
+fn a_copy_that_comes_before_the_invitation_is_shown_after_it() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let mut carol = world.person("carol");
+    world.meet(&mut alice, &mut carol);
+    carol.messenger.accept(bob.user()).unwrap();
     let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
     alice.messenger.change_group(&group, add(&[&carol])).unwrap();
     world.carry(&mut alice);
     let invitation = world.mail_of(&carol.address());
     world.deliver(&mut bob);
+    // There is no session between Bob and Carol yet: it goes in the first one.
     say(&mut bob, &group, "one");
     world.settle(&mut [&mut bob, &mut carol]);
     assert!(carol.texts().is_empty());
     for (_, envelope) in invitation {
         carol.messenger.receive(&envelope).unwrap();
     }
+    world.settle(&mut [&mut carol]);
+    assert_eq!(carol.texts(), ["one"]);
+}
+
+#[test]
+fn who_has_left_still_says_what_was_before_that() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
+    let admin = GroupChange::SetRole(bob.user(), Role::Admin);
+    alice.messenger.change_group(&group, admin).unwrap();
     world.settle(&mut [&mut alice, &mut bob, &mut carol]);
-    say(&mut bob, &group, "two");
-    world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol]);
-    let texts: BTreeSet<_> = carol.texts().into_iter().collect();
-    assert_eq!(texts, ["one", "two"].map(str::to_owned).into());
+    bob.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
+    world.carry(&mut bob);
+    assert_eq!(lose(&mut world, &alice, |_| true), 1);
+    bob.messenger.change_group(&group, GroupChange::Leave).unwrap();
+    world.settle(&mut [&mut alice, &mut bob]);
+    let known = alice.messenger.group(&group).unwrap().unwrap();
+    assert_eq!((known.name.as_str(), known.members.len()), ("Thorns", 2));
+}
+
+#[test]
+fn what_waits_for_a_head_since_the_clock_was_ahead_is_forgotten_in_time() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
+    say(&mut alice, &group, "one");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
+    say(&mut alice, &group, "under another name");
+    world.carry(&mut alice);
+    lose(&mut world, &bob, |envelope| !is_group(envelope));
+    let now = world.clock.now();
+    world.clock.set(now.after(35 * DAY));
+    assert_eq!(world.deliver(&mut bob), [Received::Held]);
+    world.clock.set(now);
+    // Alice is away for ever.
+    world.pass(40 * DAY, &mut [&mut bob]);
+    let before = world.carried;
+    world.pass(5 * DAY, &mut [&mut bob]);
+    assert_eq!(world.carried, before);
+}
+
+#[test]
+fn a_copy_that_comes_before_its_group_is_known_is_asked_for_with_the_chain() {
+    for rotates in [false, true] {
+        let mut world = World::new();
+        let (mut alice, mut bob, mut carol) = three(&mut world);
+        // Bob and Carol have never met.
+        let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
+        alice.messenger.change_group(&group, add(&[&carol])).unwrap();
+        world.carry(&mut alice);
+        let invitation = world.mail_of(&carol.address());
+        world.deliver(&mut bob);
+        say(&mut bob, &group, "one");
+        world.settle(&mut [&mut bob, &mut carol]);
+        assert!(carol.texts().is_empty());
+        for (_, envelope) in invitation {
+            carol.messenger.receive(&envelope).unwrap();
+        }
+        world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+        if rotates {
+            bob.messenger.rotate_group(&group).unwrap();
+        }
+        say(&mut bob, &group, "two");
+        world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol]);
+        let texts: BTreeSet<_> = carol.texts().into_iter().collect();
+        assert_eq!(texts, ["one", "two"].map(str::to_owned).into());
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub struct Received {
 }
 
 /// What the end of a chain shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Closed {
     /// How many messages at the end are missing: they may come, and can be asked for.
     pub passed_over: u32,
@@ -119,6 +119,8 @@ impl ReceivingChain {
             replaced,
             missed: _,
             replaced_missed: _,
+            ended: _,
+            lost_before: _,
         } = distribution;
         if *iteration > MAX_CHAIN_LEN {
             return Err(SenderKeyError::TooFar);

@@ -30,8 +30,8 @@ pub struct ChainRow {
 pub struct TakenIn {
     /// It was known, and nothing has changed. To be acknowledged all the same.
     pub known: bool,
-    /// What the end of the chain that it replaces shows, or its own, if it came after the
-    /// one that replaces it.
+    /// What the ends of the chains show that ended before it, or its own, if it came after
+    /// the one that replaces it.
     pub closed: Option<Closed>,
 }
 
@@ -94,9 +94,11 @@ impl SenderChains {
             let (value, iterations, changes) = chain.close(length, now).into_parts();
             rows.extend(rows_of(chain.chain_id(), iterations));
             tags.extend(changes);
-            closed = Some(value);
+            let all: &mut Closed = closed.get_or_insert_default();
+            all.passed_over = all.passed_over.saturating_add(value.passed_over);
+            all.sender_rolled_back |= value.sender_rolled_back;
         };
-        if let Some(replaced) = distribution.replaced() {
+        for replaced in [distribution.replaced(), distribution.ended()].into_iter().flatten() {
             let before = self.chains.iter_mut().find(|chain| chain.chain_id() == replaced.chain_id);
             if let Some(before) = before.filter(|before| before.closed_at().is_none()) {
                 end(before, replaced.length);
@@ -179,6 +181,26 @@ impl SenderChains {
     #[must_use]
     pub fn chains(&self) -> &[ReceivingChain] {
         &self.chains
+    }
+
+    /// How many messages have come, or are missing, of chains that nothing has ended, but for
+    /// this one and those before it was handed over.
+    #[must_use]
+    pub fn left_open(&self, but: ChainId) -> u32 {
+        let open = self.chains.iter().filter(|chain| chain.closed_at().is_none());
+        let others = open.filter(|chain| chain.chain_id() != but);
+        let counts = others.map(|chain| chain.next().saturating_sub(chain.first()));
+        counts.fold(0, u32::saturating_add)
+    }
+
+    /// Whether the chain that this one replaces is here, or one that replaces it.
+    #[must_use]
+    pub fn has_neighbour_of(&self, distribution: &SenderKeyDistribution) -> bool {
+        let replaced = distribution.replaced().map(|replaced| replaced.chain_id);
+        self.chains.iter().any(|chain| {
+            let follows = chain.replaced().is_some_and(|c| c.chain_id == distribution.chain_id());
+            follows || replaced == Some(chain.chain_id())
+        })
     }
 
     /// The chain that recognises a message.

@@ -229,6 +229,8 @@ impl SendingChain {
             replaced: self.replaced,
             missed: 0,
             replaced_missed: 0,
+            ended: None,
+            lost_before: 0,
         }
     }
 

@@ -6,7 +6,7 @@ use super::super::errand::Urgency;
 use super::super::work::Work;
 use super::super::{Error, table};
 use crate::address::Address;
-use crate::content::{Consent as Decided, GroupNews};
+use crate::content::GroupNews;
 use crate::group::{Action, Answer, ChangeId, GroupId, Member, Role};
 use crate::session::Numbers;
 use crate::timestamp::Timestamp;
@@ -108,7 +108,8 @@ impl Work<'_> {
         behind: &GroupBehind,
     ) -> Result<(), Error> {
         let group = GroupId::from_bytes(behind.group_id);
-        let Some(known) = self.known(&group)?.filter(|known| known.takes_part()) else {
+        // Also what was before we left, which they may not know.
+        let Some(known) = self.known(&group)?.filter(|known| known.may_speak(self.now)) else {
             return Ok(());
         };
         let Some(roster) = self.roster(&group)? else { return Ok(()) };
@@ -136,7 +137,7 @@ impl Work<'_> {
             return Ok(());
         }
         if address.user == self.own()?.address().user {
-            news.consent = Some((Decided::Accepted, known.consent_at));
+            news.consent = Some((known.decided(), known.consent_at));
         }
         self.tell_device(address, &group, &news)
     }

@@ -1,5 +1,6 @@
 //! Whether we take part in a group: decided by a person, and heard by our other devices.
 
+use super::super::due::Job;
 use super::super::work::Work;
 use super::super::{Consent, Error};
 use super::behind::unless_refused;
@@ -14,7 +15,8 @@ impl Work<'_> {
             return Err(Error::NotAMember);
         }
         self.decide_group(group, Consent::Accepted)?;
-        // What came before the decision was not kept.
+        self.set_due(Job::GroupHeld, group.as_bytes(), self.now)?;
+        // The chains that came before the decision were not kept.
         let roster = self.roster(group)?.ok_or(Error::NotAMember)?;
         for (member, _) in roster.members() {
             for address in self.peers_of(member.user())? {

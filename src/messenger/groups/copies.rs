@@ -2,7 +2,7 @@
 //! in its session.
 
 use super::super::work::Work;
-use super::super::{Error, EventId, table};
+use super::super::{Consent, Error, EventId, table};
 use super::own_chain::sent_prefix;
 use crate::address::{Address, DeviceId, UserId};
 use crate::content::{Content, Frame, GroupCopy, GroupNote, GroupSaid, Said};
@@ -60,7 +60,11 @@ impl Work<'_> {
         let users: Vec<_> = users.filter_map(|devices| Some((devices.first()?, devices))).collect();
         for (Address { user, .. }, devices) in users {
             let devices: Vec<DeviceId> = devices.iter().map(|address| address.device).collect();
-            letters.extend(self.copy_for(group, chain_id, iteration, user, &devices)?);
+            let letter = self.copy_for(group, chain_id, iteration, user, &devices)?;
+            for of in lacking.iter().filter(|of| letter.is_some() && of.user == *user) {
+                self.goes_as_copy(group, of)?;
+            }
+            letters.extend(letter);
         }
         Ok(letters)
     }
@@ -120,17 +124,23 @@ impl Work<'_> {
         Ok(id)
     }
 
-    /// A message to a group has come in a session.
+    /// A message to a group has come in a session; says whether that was too early.
     pub(super) fn take_group_copy(
         &mut self,
         address: &Address,
         group: &GroupId,
         copy: &GroupCopy,
         events: &mut Vec<EventId>,
-    ) -> Result<(), Error> {
-        let Some(_) = self.speaker(address, group)? else { return Ok(()) };
+    ) -> Result<bool, Error> {
+        if self.speaker(address, group)?.is_none() {
+            let open = [Consent::Accepted, Consent::Requested];
+            let known = self.known(group)?;
+            return Ok(known.is_none_or(|k| k.member && open.contains(&k.consent)));
+        }
         self.came_as_copy(group, address, copy.chain_id, copy.iteration)?;
+        self.forget_held(group, address, copy.chain_id, copy.iteration)?;
         let content = copy.content.encode_at(copy.sent_at);
-        self.take_group_content(address, group, copy.message, &content, events)
+        self.take_group_content(address, group, copy.message, &content, events)?;
+        Ok(false)
     }
 }

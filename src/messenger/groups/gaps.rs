@@ -343,7 +343,27 @@ impl Work<'_> {
         let Some(Replaced { chain_id, length }) = handed_over.replaced() else { return Ok(()) };
         let length = length.min(MAX_CHAIN_LEN);
         let missed = length.saturating_sub(handed_over.replaced_missed())..length;
-        self.missed_of(group, sender, chain_id, missed)
+        self.missed_of(group, sender, chain_id, missed)?;
+        self.lost_before(group, sender, handed_over)
+    }
+
+    /// More than one chain was replaced before this one came: what was sent in those of which
+    /// nothing is known here cannot be asked for.
+    fn lost_before(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+        handed_over: &SenderKeyDistribution,
+    ) -> Result<(), Error> {
+        let chains = self.chains(group, sender)?;
+        let (told, open) =
+            (chains.has_neighbour_of(handed_over), chains.left_open(handed_over.chain_id()));
+        self.keep_chains(chains);
+        let count = u64::from(handed_over.lost_before().saturating_sub(open));
+        if count > 0 && !told {
+            self.tell(Happening::Lost { from: sender.clone(), count });
+        }
+        Ok(())
     }
 
     /// These messages of a chain were sent here, and there is no key for them.

@@ -145,12 +145,12 @@ impl Work<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::address::UserId;
-    use crate::content::{GroupNews, GroupPart};
+    use crate::content::GroupNews;
     use crate::group::sender_key::Peek;
     use crate::messenger::view::View;
     use crate::messenger::work::{Cache, commit};
@@ -160,7 +160,9 @@ mod tests {
     use crate::wire::ChainId;
 
     /// Has a group whose name was changed once.
-    fn with_group(test: impl Fn(&mut Work<'_>, &GroupId) -> Result<(), Error>) {
+    pub(in super::super) fn with_group(
+        test: impl Fn(&mut Work<'_>, &GroupId) -> Result<(), Error>,
+    ) {
         let (store, options) = (MemoryStore::new(), seeded(Options::default(), 1));
         let opened = Messenger::open(store.clone(), options.clone()).unwrap();
         let mut messenger = opened.or_create(&UserId::new("alice").unwrap()).unwrap();
@@ -217,9 +219,7 @@ mod tests {
                         (ChainId::from_bytes([1; 8]), Peek { iteration: 0, roster });
                     assert!(work.hold_for_head(group, &us, chain, peek, b"a message")?);
                 }
-                let bytes = bytes.clone();
-                let part = GroupPart { whole: [0; 8], number: 0, count: 1, bytes };
-                work.take_group_part(&us, group, part, &mut Vec::new())?;
+                work.take_group_news(&us, group, &bytes, &mut Vec::new())?;
                 assert_eq!(work.head(group, start_of(&head))?.is_some(), waits);
             }
             Ok(())

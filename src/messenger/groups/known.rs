@@ -144,7 +144,7 @@ impl Work<'_> {
         for user in self.intents_of(group)? {
             self.drop_intent(&user, group);
         }
-        for table in [table::ROSTERS, table::HEADS, table::GROUP_HELD] {
+        for table in [table::ROSTERS, table::HEADS, table::GROUP_HELD, table::EARLY] {
             for (key, _) in self.view.scan_prefix(table, group.as_bytes())? {
                 self.view.delete(table, key);
             }

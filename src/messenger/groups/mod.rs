@@ -6,7 +6,7 @@
 //! | `change`, `view` | what an app says and sees |
 //! | `known`, `rosters`, `heads`, `people`, `cache` | what is kept of a group |
 //! | `act`, `intents`, `consent` | what this side does |
-//! | `notes`, `news`, `parts`, `behind` | what members tell each other |
+//! | `notes`, `early`, `news`, `parts`, `behind` | what members tell each other |
 //! | `readers`, `own_chain`, `speak` | sending |
 //! | `chains`, `keys`, `listen`, `unknown`, `waiting` | receiving |
 //! | `gaps`, `copies`, `sweep` | what went missing, and what is forgotten |
@@ -20,6 +20,7 @@ mod chains;
 mod change;
 mod consent;
 mod copies;
+mod early;
 mod gaps;
 mod heads;
 mod intents;

@@ -9,7 +9,7 @@ use super::heads::start_of;
 use super::known::Known;
 use super::told::{GroupHappening, GroupNotice};
 use crate::address::{Address, UserId};
-use crate::content::{Consent as Decided, GroupNews, GroupPart};
+use crate::content::{Consent as Decided, GroupNews};
 use crate::group::{Action, GroupId, Inserted, Kind, Member, Roster, RosterEvent, Update, Welcome};
 use crate::timestamp::Timestamp;
 use crate::wire::{Ask, MAX_UPDATE_LEN, MessageId};
@@ -86,42 +86,32 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Takes a part of what somebody tells of a group.
-    pub(super) fn take_group_part(
+    /// Takes what somebody tells of a group; says whether that was too early.
+    pub(super) fn take_group_news(
         &mut self,
         address: &Address,
         group: &GroupId,
-        part: GroupPart,
+        news: &[u8],
         events: &mut Vec<EventId>,
-    ) -> Result<(), Error> {
-        let Some(whole) = self.put_together(address, part)? else { return Ok(()) };
-        let Some(news) = GroupNews::decode(&whole) else { return Ok(()) };
-        self.take_news(address, group, &news, events)
-    }
-
-    fn take_news(
-        &mut self,
-        address: &Address,
-        group: &GroupId,
-        news: &GroupNews,
-        events: &mut Vec<EventId>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
+        let Some(news) = GroupNews::decode(news) else { return Ok(false) };
+        let news = &news;
         let own = self.own()?;
         let ourselves = address.user == own.address().user;
         let welcome = match news.welcome.as_slice() {
             [] => None,
             welcome => match Welcome::decode(welcome) {
                 Ok(welcome) => Some(welcome),
-                Err(_) => return Ok(()),
+                Err(_) => return Ok(false),
             },
         };
-        let Ok(update) = Update::decode(&news.update) else { return Ok(()) };
+        let Ok(update) = Update::decode(&news.update) else { return Ok(false) };
         let known = self.known(group)?;
         if let Some(known) = &known
             && known.consent == Consent::Blocked
             && !ourselves
         {
-            return Ok(());
+            return Ok(false);
         }
         let (before, mut after, mut told) = match (self.roster(group)?, welcome) {
             (Some(roster), welcome) => {
@@ -133,10 +123,10 @@ impl Work<'_> {
                 (Some(roster), after, told)
             }
             (None, Some(welcome)) => {
-                let Ok(roster) = Roster::join(group, &welcome) else { return Ok(()) };
+                let Ok(roster) = Roster::join(group, &welcome) else { return Ok(false) };
                 (None, roster, Inserted::default())
             }
-            (None, None) => return Ok(()),
+            (None, None) => return Ok(true),
         };
         let rest = after.insert(&update);
         told.accepted.extend(rest.accepted);
@@ -155,8 +145,12 @@ impl Work<'_> {
             || is_member(&after)
             || before.as_ref().is_some_and(|b| is_member(b));
         let is_in = after.role(&us).is_some();
-        if !vouched || (before.is_none() && !is_in && !ourselves) {
-            return Ok(());
+        if !vouched {
+            // Who says it may turn out to be a member.
+            return Ok(before.is_some());
+        }
+        if before.is_none() && !is_in && !ourselves {
+            return Ok(false);
         }
         let mut known = known.map_or_else(Known::new, |known| (*known).clone());
         // Nobody adds who is back because the removal counts no longer.
@@ -170,7 +164,7 @@ impl Work<'_> {
         if invited && !ourselves {
             let accepted = self.contact(&address.user)?.consent == Consent::Accepted;
             if !accepted && !self.may_invite(&address.user)? {
-                return Ok(());
+                return Ok(false);
             }
             known.consent = if accepted { Consent::Accepted } else { Consent::Requested };
             known.consent_at = self.now;
@@ -193,11 +187,11 @@ impl Work<'_> {
         let same = before.is_some() && told.accepted.is_empty() && told.events.is_empty();
         let held_before = before.as_ref().map_or(0, |before| before.held_count());
         if same && told.held == held_before && news.state.is_empty() && news.consent.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let waits = known.consent == Consent::Requested;
         if waits && after.record().len() > MAX_INVITATION_LEN {
-            return Ok(());
+            return Ok(false);
         }
         self.note_state(address, group, &known, &after, &news.state)?;
         self.enter(before.as_deref(), after.clone(), known)?;
@@ -208,7 +202,8 @@ impl Work<'_> {
             self.tell_roster(group, &told.events, None, events)?;
         }
         if waits && !is_in {
-            return self.forget_group(group);
+            self.forget_group(group)?;
+            return Ok(false);
         }
         if told.held > 0 || after.stopped().is_some() {
             self.ask_behind(address, group, None)?;
@@ -224,7 +219,8 @@ impl Work<'_> {
         if leave_is_void {
             unless_refused(self.act(group, Action::Leave))?;
         }
-        self.do_duties(group)
+        self.do_duties(group)?;
+        Ok(false)
     }
 
     /// Somebody says what a head stands for: if something waits for it, and all of that is

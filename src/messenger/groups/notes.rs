@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::super::receive::{Received, Rejection};
 use super::super::work::Work;
 use super::super::{Error, EventId, table};
+use super::early::as_part;
 use crate::address::Address;
 use crate::content::{Frame, GroupNote, GroupSaid, Said};
 use crate::group::GroupId;
@@ -20,10 +21,31 @@ impl Work<'_> {
         events: &mut Vec<EventId>,
     ) -> Result<(), Error> {
         let GroupNote { group, said } = note;
+        let said = match said {
+            GroupSaid::Part(part) => match self.put_together(address, part)? {
+                Some(whole) => as_part(whole),
+                None => return Ok(()),
+            },
+            said => said,
+        };
+        if self.take_group_said(address, &group, said.clone(), events)? {
+            self.keep_early(address, &group, said)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what somebody says; says whether that was too early.
+    pub(super) fn take_group_said(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+        said: GroupSaid,
+        events: &mut Vec<EventId>,
+    ) -> Result<bool, Error> {
         match said {
-            GroupSaid::Part(part) => self.take_group_part(address, &group, part, events),
-            GroupSaid::Copy(copy) => self.take_group_copy(address, &group, &copy, events),
-            GroupSaid::Unknown => Ok(()),
+            GroupSaid::Part(part) => self.take_group_news(address, group, &part.bytes, events),
+            GroupSaid::Copy(copy) => self.take_group_copy(address, group, &copy, events),
+            GroupSaid::Unknown => Ok(false),
         }
     }
 
@@ -51,7 +73,9 @@ impl Work<'_> {
             self.view.put(table::SHOWN, shown, Zeroizing::new(now));
         }
         let mut events = Vec::new();
-        self.take_group_part(address, &group, part, &mut events)?;
+        if let Some(whole) = self.put_together(address, part)? {
+            self.take_group_news(address, &group, &whole, &mut events)?;
+        }
         Ok(Received::Opened(events))
     }
 

@@ -1,8 +1,11 @@
 //! The chain that this device sends in: begun lazily, replaced in time.
 
+use std::collections::BTreeMap;
+
 use super::super::work::Work;
 use super::super::{Error, table};
-use crate::address::Address;
+use super::readers::Unknown;
+use crate::address::{Address, UserId};
 use crate::group::GroupId;
 use crate::group::sender_key::SendingChain;
 use crate::wire::ChainId;
@@ -52,7 +55,9 @@ impl Work<'_> {
             }
             let us = own.address().clone();
             let chain = SendingChain::begin(*group, us, self.now, &mut self.rng);
-            self.all_need_chain(group)?;
+            for of in self.known_readers(group)? {
+                self.needs_chain(group, &of, 0, Unknown::default());
+            }
             return Ok(chain);
         };
         let slots = match &new {
@@ -63,7 +68,7 @@ impl Work<'_> {
         let holders: Vec<&Address> = holders.map(|(of, _)| of).collect();
         let may_read = |of: &Address| new.as_ref().is_none_or(|new| new.contains(of));
         if rotate || chain.rotation_due(holders, may_read, self.now).is_some() {
-            return self.next_chain(group, chain);
+            return self.next_chain(group, chain, &unknown);
         }
         if let Some(new) = new {
             for (of, slot) in slots.iter().filter(|(of, _)| !new.contains(*of)) {
@@ -71,14 +76,20 @@ impl Work<'_> {
             }
             for of in new.iter().filter(|of| !slots.contains_key(*of)) {
                 let messages = chain.length();
-                let reads_from = unknown.get(&of.user).copied().unwrap_or(messages);
-                self.needs_chain(group, of, messages, reads_from);
+                let unknown = unknown.get(&of.user).copied();
+                let unknown = unknown.unwrap_or(Unknown::since(messages));
+                self.needs_chain(group, of, messages, unknown);
             }
         }
         Ok(chain)
     }
 
-    fn next_chain(&mut self, group: &GroupId, chain: SendingChain) -> Result<SendingChain, Error> {
+    fn next_chain(
+        &mut self,
+        group: &GroupId,
+        chain: SendingChain,
+        unknown: &BTreeMap<UserId, Unknown>,
+    ) -> Result<SendingChain, Error> {
         // Of the last two chains it is kept what was sent.
         if let Some(replaced) = chain.distribution().replaced() {
             let prefix = sent_prefix(group, replaced.chain_id);
@@ -90,19 +101,12 @@ impl Work<'_> {
         for (of, slot) in &slots {
             self.drop_slot(group, of, slot);
         }
-        self.all_need_chain(group)?;
-        self.unknown_read_all(group)?;
-        for (of, slot) in &slots {
-            self.lacked_before(group, of, slot, &chain)?;
-        }
-        Ok(chain.rotate(self.now, &mut self.rng))
-    }
-
-    fn all_need_chain(&mut self, group: &GroupId) -> Result<(), Error> {
         for of in self.known_readers(group)? {
-            self.needs_chain(group, &of, 0, 0);
+            let (slot, unknown) = (slots.get(&of), unknown.get(&of.user));
+            self.needs_next_chain(group, &of, slot, unknown, &chain);
         }
-        Ok(())
+        self.unknown_read_all(group, &chain)?;
+        Ok(chain.rotate(self.now, &mut self.rng))
     }
 
     /// We are no member any more: nothing is sent in our chain again.

@@ -9,8 +9,8 @@ use super::super::{Consent, Error, table};
 use crate::address::{Address, DeviceId, UserId};
 use crate::group::sender_key::{Handover, HandoverState, SendingChain};
 use crate::group::{GroupId, Member};
-use crate::wire::Control;
 use crate::wire::stored::{self, messenger as record};
+use crate::wire::{Before, ChainId, Control, Replaced};
 
 /// What stands behind the group in the key of a device's state, and in that of the message
 /// with which the chain goes there (again).
@@ -47,10 +47,44 @@ pub(super) struct Slot {
     counted: u32,
     /// With which message of the chain it goes there again.
     next: u32,
-    /// From which message on the device is to read the chain.
-    reads_from: u32,
-    /// How many messages at the end of the chain before it may lack with that chain.
-    replaced_missed: u32,
+    /// What it may lack of what was sent there before it has the chain.
+    before: Before,
+    /// How many messages of the chain went there as copies, and of those that it may lack of
+    /// the one before.
+    copies: u32,
+    replaced_copies: u32,
+}
+
+/// From which message of our chain on somebody is to read it of whom no list is known yet,
+/// and how many messages of the chain before went there as copies alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Unknown {
+    pub(super) reads_from: u32,
+    pub(super) replaced_missed: u32,
+}
+
+impl Unknown {
+    /// What is sent from now on, in a chain that has had so many messages.
+    pub(super) fn since(messages: u32) -> Self {
+        Self { reads_from: messages, replaced_missed: 0 }
+    }
+
+    /// The same, once another chain has taken the place of ours, which had so many messages.
+    fn in_next_chain(self, messages: u32) -> Self {
+        let replaced_missed = messages.saturating_sub(self.reads_from);
+        Self { reads_from: 0, replaced_missed }
+    }
+
+    fn from_row(row: &[u8]) -> Option<Self> {
+        let (reads_from, replaced_missed) = row.split_first_chunk::<4>()?;
+        let replaced_missed = u32::from_be_bytes(replaced_missed.try_into().ok()?);
+        Some(Self { reads_from: u32::from_be_bytes(*reads_from), replaced_missed })
+    }
+
+    fn to_row(self) -> Zeroizing<Vec<u8>> {
+        let Self { reads_from, replaced_missed } = self;
+        Zeroizing::new([reads_from.to_be_bytes(), replaced_missed.to_be_bytes()].concat())
+    }
 }
 
 impl Slot {
@@ -60,22 +94,48 @@ impl Slot {
             handover: Handover::needed(),
             counted: messages,
             next: messages,
-            reads_from: messages,
-            replaced_missed: 0,
+            before: Before { first: messages, ..Before::default() },
+            copies: 0,
+            replaced_copies: 0,
+        }
+    }
+
+    /// That of one which has got copies since it was to be a reader.
+    fn had_copies(messages: u32, unknown: Unknown) -> Self {
+        let Unknown { reads_from, replaced_missed } = unknown;
+        Self {
+            before: Before { first: reads_from, replaced_missed, ..Before::default() },
+            copies: messages.saturating_sub(reads_from),
+            replaced_copies: replaced_missed,
+            ..Self::needed(messages)
         }
     }
 
     /// What this device is handed of a chain that goes there now.
     pub(super) fn handed(&self, chain: &SendingChain) -> Control {
-        let handed = chain.distribution().for_reader_from(self.reads_from, self.replaced_missed);
-        Control::SenderKey(Box::new(handed))
+        Control::SenderKey(Box::new(chain.distribution().for_reader(&self.before)))
     }
 
-    /// How many messages at the end of a chain it may lack with the chain.
-    fn lacks_of(&self, chain: &SendingChain) -> u32 {
-        match self.handover.state() {
-            HandoverState::Acknowledged => 0,
-            _ => chain.length().saturating_sub(self.reads_from),
+    /// That of the same device for the chain that takes the place of this one.
+    fn in_next_chain(&self, replaced: &SendingChain) -> Self {
+        let next = Self { before: Before::default(), ..Self::needed(0) };
+        if self.handover.state() == HandoverState::Acknowledged {
+            return next;
+        }
+        let Before { first, replaced_missed, ended, lost } = self.before;
+        // If nothing of the chain before is lacking, that is the last one that is there.
+        let last = replaced.distribution().replaced().filter(|_| replaced_missed == 0);
+        // Copies come by themselves.
+        let lost_with_it = replaced_missed.saturating_sub(self.replaced_copies);
+        Self {
+            before: Before {
+                first: 0,
+                replaced_missed: replaced.length().saturating_sub(first),
+                ended: ended.or(last),
+                lost: lost.saturating_add(lost_with_it),
+            },
+            replaced_copies: self.copies,
+            ..next
         }
     }
 
@@ -105,14 +165,33 @@ impl Slot {
 
     fn from_record(raw: &record::HandedOver) -> Option<Self> {
         let handover = Handover::from_record(&raw.handover).ok()?;
-        let record::HandedOver { counted, next, reads_from, replaced_missed, .. } = *raw;
-        Some(Self { handover, counted, next, reads_from, replaced_missed })
+        let record::HandedOver { counted, next, copies, replaced_copies, .. } = *raw;
+        let id = raw.ended_chain_id.as_slice().try_into().ok().map(ChainId::from_bytes);
+        let before = Before {
+            first: raw.reads_from,
+            replaced_missed: raw.replaced_missed,
+            ended: id.map(|chain_id| Replaced { chain_id, length: raw.ended_length }),
+            lost: raw.lost_before,
+        };
+        Some(Self { handover, counted, next, before, copies, replaced_copies })
     }
 
     fn to_record(self) -> record::HandedOver {
         let handover = self.handover.record().to_vec();
-        let Self { counted, next, reads_from, replaced_missed, .. } = self;
-        record::HandedOver { handover, counted, next, reads_from, replaced_missed }
+        let Self { counted, next, copies, replaced_copies, .. } = self;
+        let Before { first: reads_from, replaced_missed, ended, lost: lost_before } = self.before;
+        record::HandedOver {
+            handover,
+            counted,
+            next,
+            reads_from,
+            replaced_missed,
+            ended_chain_id: ended.map(|c| c.chain_id.as_bytes().to_vec()).unwrap_or_default(),
+            ended_length: ended.map_or(0, |chain| chain.length),
+            lost_before,
+            copies,
+            replaced_copies,
+        }
     }
 }
 
@@ -158,8 +237,11 @@ impl Work<'_> {
         Ok(self.view.get(table::READERS, &beside(group, HOLDS, &[]))?.is_some())
     }
 
-    /// The members of whom no list was known then, and since which message of our chain.
-    pub(super) fn unknown_readers(&self, group: &GroupId) -> Result<BTreeMap<UserId, u32>, Error> {
+    /// The members of whom no list was known then.
+    pub(super) fn unknown_readers(
+        &self,
+        group: &GroupId,
+    ) -> Result<BTreeMap<UserId, Unknown>, Error> {
         let prefix = beside(group, UNKNOWN, &[]);
         // Mostly there is none, and what follows is another group's list.
         let first = self.view.scan(table::READERS, &prefix, 1)?;
@@ -169,21 +251,24 @@ impl Work<'_> {
         let rows = self.view.scan_prefix(table::READERS, &prefix)?;
         let users = rows.iter().filter_map(|(key, row)| {
             let user = UserId::new(key.get(prefix.len()..)?).ok()?;
-            Some((user, u32::from_be_bytes(row.as_slice().try_into().ok()?)))
+            Some((user, Unknown::from_row(row)?))
         });
         Ok(users.collect())
     }
 
-    /// They are to read our chain from this message on.
-    fn unknown_read_from(&mut self, group: &GroupId, user: &UserId, messages: u32) {
-        let since = Zeroizing::new(messages.to_be_bytes().to_vec());
-        self.view.put(table::READERS, beside(group, UNKNOWN, user.as_bytes()), since);
+    fn save_unknown(&mut self, group: &GroupId, user: &UserId, unknown: Unknown) {
+        let key = beside(group, UNKNOWN, user.as_bytes());
+        self.view.put(table::READERS, key, unknown.to_row());
     }
 
     /// Another chain takes the place of ours: they are to read all of it.
-    pub(super) fn unknown_read_all(&mut self, group: &GroupId) -> Result<(), Error> {
-        for user in self.unknown_readers(group)?.into_keys() {
-            self.unknown_read_from(group, &user, 0);
+    pub(super) fn unknown_read_all(
+        &mut self,
+        group: &GroupId,
+        replaced: &SendingChain,
+    ) -> Result<(), Error> {
+        for (user, unknown) in self.unknown_readers(group)? {
+            self.save_unknown(group, &user, unknown.in_next_chain(replaced.length()));
         }
         Ok(())
     }
@@ -200,8 +285,8 @@ impl Work<'_> {
             self.view.delete(table::READERS, beside(group, UNKNOWN, user.as_bytes()));
         }
         for user in unknown {
-            let since = before.get(&user).copied().unwrap_or(messages);
-            self.unknown_read_from(group, &user, since);
+            let unknown = before.get(&user).copied().unwrap_or(Unknown::since(messages));
+            self.save_unknown(group, &user, unknown);
         }
         let mut by_user: BTreeMap<&UserId, Vec<u32>> = BTreeMap::new();
         for Address { user, device } in &readers {
@@ -290,33 +375,41 @@ impl Work<'_> {
         self.view.delete(table::HANDED_OVER, device_key(group, of));
     }
 
-    /// A device lacks our chain, which has had so many messages, and is to read it from one
-    /// of these on: it may have got some as copies.
+    /// A device lacks our chain, which has had so many messages, and may have got copies.
     pub(super) fn needs_chain(
         &mut self,
         group: &GroupId,
         of: &Address,
         messages: u32,
-        reads_from: u32,
+        unknown: Unknown,
     ) {
-        let slot = Slot { reads_from, ..Slot::needed(messages) };
-        self.save_slot(group, of, None, &slot);
+        self.save_slot(group, of, None, &Slot::had_copies(messages, unknown));
     }
 
-    /// What a device may lack of the chain that ours replaces is said with ours.
-    pub(super) fn lacked_before(
+    /// A device lacks the chain that takes the place of ours: what it may lack of ours, and of
+    /// those before, is said with that one. `unknown`: it has got copies of ours.
+    pub(super) fn needs_next_chain(
         &mut self,
         group: &GroupId,
         of: &Address,
-        slot: &Slot,
+        slot: Option<&Slot>,
+        unknown: Option<&Unknown>,
         replaced: &SendingChain,
-    ) -> Result<(), Error> {
-        let replaced_missed = slot.lacks_of(replaced);
-        if replaced_missed == 0 {
-            return Ok(());
-        }
+    ) {
+        let messages = replaced.length();
+        let slot = match (slot, unknown) {
+            (Some(slot), _) => slot.in_next_chain(replaced),
+            (None, Some(unknown)) => Slot::had_copies(messages, *unknown).in_next_chain(replaced),
+            (None, None) => Slot::needed(0),
+        };
+        self.save_slot(group, of, None, &slot);
+    }
+
+    /// A message goes to this device as a copy.
+    pub(super) fn goes_as_copy(&mut self, group: &GroupId, of: &Address) -> Result<(), Error> {
         if let Some(before) = self.slot(group, of)? {
-            self.save_slot(group, of, Some(&before), &Slot { replaced_missed, ..before });
+            let copies = before.copies.saturating_add(1);
+            self.save_slot(group, of, Some(&before), &Slot { copies, ..before });
         }
         Ok(())
     }
@@ -394,7 +487,9 @@ impl Work<'_> {
         let mut slot = Slot { handover, ..before };
         if handover.state() == HandoverState::Acknowledged {
             // From now on it notices by itself what it lacks.
-            (slot.next, slot.reads_from, slot.replaced_missed) = (u32::MAX, messages, 0);
+            slot.next = u32::MAX;
+            slot.before = Before { first: messages, ..Before::default() };
+            (slot.copies, slot.replaced_copies) = (0, 0);
         } else {
             // It has asked: counted from now on.
             (slot.counted, slot.next) = (messages, messages);

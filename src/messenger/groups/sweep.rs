@@ -37,7 +37,7 @@ impl Work<'_> {
             (sent.map_or(0, |row| row.sent_at), KEPT_TIME)
         } else if table == table::PARTS {
             (row.first_chunk().map_or(0, |at| u64::from_be_bytes(*at)), KEPT_TIME)
-        } else if table == table::GROUP_HELD && key.len() != 32 {
+        } else if is_held(table, key) {
             let held = stored::decode::<HeldEnvelope>(row, "held envelope");
             (held.map_or(0, |row| row.held_at), KEPT_TIME)
         } else if table == table::ASKED && is_count(key) {
@@ -46,10 +46,22 @@ impl Work<'_> {
             // How many bytes are held, and what is asked for: it goes with what it is of.
             return Ok(());
         };
+        if at > self.now.as_millis() && is_held(table, key) {
+            // Dated while the clock was ahead.
+            return self.date_anew(table, key, row);
+        }
         // Dated by a clock that was behind, it looks old and is not.
         let at = Timestamp::from_millis(at).max(self.steady_since);
         if self.now.since(at) > kept {
             self.view.delete(table, key.to_vec());
+        }
+        Ok(())
+    }
+
+    fn date_anew(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<(), Error> {
+        if let Ok(mut held) = stored::decode::<HeldEnvelope>(row, "held envelope") {
+            held.held_at = self.now.as_millis();
+            self.view.put(table, key.to_vec(), stored::encode(&held));
         }
         Ok(())
     }
@@ -90,6 +102,11 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a row is a message that waits for its head, or something that was said too early.
+fn is_held(table: Table, key: &[u8]) -> bool {
+    table == table::EARLY || (table == table::GROUP_HELD && key.len() != 32)
 }
 
 /// Whether a key is of what is counted: device, group, what.

@@ -96,6 +96,24 @@ impl Work<'_> {
         }
     }
 
+    /// A message has come another way: nothing that waits is needed of it.
+    pub(super) fn forget_held(
+        &mut self,
+        group: &GroupId,
+        sender: &Address,
+        chain: ChainId,
+        iteration: u32,
+    ) -> Result<(), Error> {
+        let prefix = prefix_of(group, sender, chain, iteration);
+        let rows = self.view.scan_prefix(table::GROUP_HELD, &prefix)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        rows.into_iter().for_each(|(key, _)| self.view.delete(table::GROUP_HELD, key));
+        // There it is counted what is left.
+        self.set_due(Job::GroupHeld, group.as_bytes(), self.now)
+    }
+
     /// Forgets what devices have most of, until it is half of what there may be; says how
     /// much is left.
     fn make_room(&mut self, group: &GroupId) -> Result<u64, Error> {
@@ -134,6 +152,7 @@ impl Work<'_> {
     /// asked for again in time.
     pub(in crate::messenger) fn try_group_held(&mut self, group: &[u8]) -> Result<(), Error> {
         let Ok(group) = group.try_into().map(GroupId::from_bytes) else { return Ok(()) };
+        self.try_early(&group)?;
         // Whether it is late.
         let mut waiting: BTreeMap<Waiting, bool> = BTreeMap::new();
         let mut total = 0_u64;
@@ -177,4 +196,40 @@ fn held_at(row: &[u8]) -> Option<Timestamp> {
 
 pub(super) fn holds(row: &[u8], bytes: &[u8]) -> bool {
     stored::decode::<HeldEnvelope>(row, "held envelope").is_ok_and(|held| held.envelope == bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::heads::tests::with_group;
+    use super::*;
+    use crate::content::{Content, GroupCopy};
+    use crate::wire::MessageId;
+
+    #[test]
+    fn of_what_came_as_a_copy_nothing_waits() {
+        with_group(|work, group| {
+            let us = work.own()?.address().clone();
+            let chain = ChainId::from_bytes([1; 8]);
+            for iteration in 0..2 {
+                let peek = Peek { iteration, roster: [7; 16] };
+                assert!(work.hold_for_head(group, &us, chain, peek, b"a message")?);
+            }
+            let copy = |iteration| GroupCopy {
+                chain_id: chain,
+                iteration,
+                message: MessageId::from_bytes([2; 16]),
+                sent_at: work.now,
+                content: Content::text("hello"),
+            };
+            let copies = [copy(0), copy(1)];
+            for (waits, copy) in [1, 0].into_iter().zip(copies) {
+                assert!(!work.take_group_copy(&us, group, &copy, &mut Vec::new())?);
+                work.try_group_held(group.as_bytes())?;
+                let held = work.view.scan_prefix(table::GROUP_HELD, group.as_bytes())?;
+                // With how many bytes they are.
+                assert_eq!(held.len(), 2 * waits);
+            }
+            Ok(())
+        });
+    }
 }

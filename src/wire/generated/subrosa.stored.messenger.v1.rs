@@ -706,6 +706,20 @@ pub struct HandedOver {
     /// How many messages at the end of the replaced chain it may lack with their chain.
     #[prost(uint32, tag = "5")]
     pub replaced_missed: u32,
+    /// The last chain before that one which it has, if it has not said that it has that one.
+    #[prost(bytes = "vec", tag = "6")]
+    pub ended_chain_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "7")]
+    pub ended_length: u32,
+    /// How many messages of the chains between those two it may lack.
+    #[prost(uint32, tag = "8")]
+    pub lost_before: u32,
+    /// How many messages of this chain went there as copies, and of those that it may lack of
+    /// the replaced one.
+    #[prost(uint32, tag = "9")]
+    pub copies: u32,
+    #[prost(uint32, tag = "10")]
+    pub replaced_copies: u32,
 }
 /// A message to a group, for who may ask for it.
 #[derive(::zeroize::ZeroizeOnDrop)]

@@ -1367,6 +1367,16 @@ pub struct SenderKeyDistribution {
     /// How many at the end of the replaced chain were, while it had not said that it has it.
     #[prost(uint32, tag = "10")]
     pub replaced_missed: u32,
+    /// The last chain before the replaced one that this device has said it has; empty if there
+    /// is none, or if it has the replaced one too.
+    #[prost(bytes = "vec", tag = "11")]
+    pub ended_chain_id: ::prost::alloc::vec::Vec<u8>,
+    /// How many messages were sent in that one.
+    #[prost(uint32, tag = "12")]
+    pub ended_length: u32,
+    /// How many were sent to this device in the chains between those two.
+    #[prost(uint32, tag = "13")]
+    pub lost_before: u32,
 }
 /// The answer to that: the chain has been saved.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
