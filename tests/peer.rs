@@ -357,7 +357,7 @@ fn three_talk_in_a_group() {
     let (first, second): (Vec<_>, Vec<_>) = said.iter().enumerate().partition(|(n, _)| n % 3 == 0);
     for (number, said) in first.iter().chain(second.iter().rev()) {
         if *number == 10 {
-            [&mut alice, &mut bob, &mut carol].map(Peer::reload);
+            [&mut alice, &mut bob, &mut carol].into_iter().for_each(Peer::reload);
         }
         bob.hears(said);
         carol.hears(said);
@@ -376,7 +376,7 @@ fn three_talk_in_a_group() {
     assert_eq!(bob.refuses(&fresh.envelope), "key-gone");
     bob.hears(&last);
     carol.hears(&last);
-    [alice, bob, carol].map(Peer::quit);
+    [alice, bob, carol].into_iter().for_each(Peer::quit);
 }
 
 #[test]
@@ -470,7 +470,7 @@ fn who_was_removed_reads_and_says_nothing_after() {
 
 #[test]
 fn what_is_not_for_a_group_is_refused() {
-    let ([mut alice, mut bob, mut carol], group) = three_in_a_group();
+    let ([mut alice, mut bob, carol], group) = three_in_a_group();
     let mut other = Peer::create("another");
     other.meet(&mut alice, "one-time");
     bob.meet(&mut other, "none");
