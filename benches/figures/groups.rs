@@ -11,7 +11,7 @@ use rand::rngs::ChaCha8Rng;
 use subrosa::group::sender_key::{Outgoing, ReceivingChain, SendingChain, Unverified};
 use subrosa::group::{GroupId, Head};
 use subrosa::identity::{Account, Device, View};
-use subrosa::wire::{GroupMessage, MessageId};
+use subrosa::wire::{Before, GroupMessage, MessageId};
 use subrosa::{Address, UserId};
 
 use crate::Run;
@@ -164,7 +164,8 @@ pub(crate) fn overhead(_: &Run) -> Vec<Figure> {
     vec![Figure::count("bytes_group_overhead", most as f64, "bytes", 160.0)]
 }
 
-/// What hands a chain over that has as many messages as any, and replaces such a one.
+/// What hands a chain over that has as many messages as any, and replaces such a one, to a
+/// device that may lack all of it and of many before.
 pub(crate) fn distribution(_: &Run) -> Vec<Figure> {
     let mut sender = Sender::new();
     let (mut sending, _) = sender.begin();
@@ -174,6 +175,9 @@ pub(crate) fn distribution(_: &Run) -> Vec<Figure> {
             sender.send(&mut sending, b"");
         }
     }
-    let length = sending.distribution().encoded_len();
+    let handed_over = sending.distribution();
+    let ended = handed_over.replaced();
+    let before = Before { first: 0, replaced_missed: 1000, ended, lost: (1 << 21) - 1 };
+    let length = handed_over.for_reader(&before).encoded_len();
     vec![Figure::count("bytes_distribution", length as f64, "bytes", 195.0)]
 }
