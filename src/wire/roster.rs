@@ -57,11 +57,10 @@ impl SignedChange {
     }
 
     pub(super) fn from_raw(raw: v1::SignedGroupChange) -> Result<Self, DecodeError> {
-        let v1::SignedGroupChange { change, signature } = raw;
-        // Field headers take at most 6 bytes beside the two values.
-        if change.len() + signature.len() + 6 > MAX_CHANGE_LEN {
+        if raw.encoded_len() > MAX_CHANGE_LEN {
             return Err(DecodeError::TooLong { what: "signed change", limit: MAX_CHANGE_LEN });
         }
+        let v1::SignedGroupChange { change, signature } = raw;
         Ok(Self { change, signature: fixed(&signature, "change signature")? })
     }
 

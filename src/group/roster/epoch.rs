@@ -234,9 +234,9 @@ impl Epoch {
             (member.clone(), entry((role, who)))
         });
         let mut entries: std::collections::BTreeMap<_, _> = members.collect();
-        let new =
-            entries.entry(owner.clone()).or_insert(Entry { role: Role::Owner, list_version: 0 });
-        new.role = Role::Owner;
+        // Who is no member may have been one before.
+        let list_version = self.number(owner).map_or(0, |who| rule.list_version(who));
+        entries.insert(owner.clone(), Entry { role: Role::Owner, list_version });
         SealedRoster { entries, settings: self.settings(&state) }
     }
 

@@ -68,12 +68,13 @@ impl Roster {
         pending.retain(|Pending { change, .. }| seen.insert((change.id, change.signed.signature)));
         for Pending { change, list } in &mut pending {
             let named = change.signer.map(|signer| signer.list);
-            let lacks = |hash: &[u8; 32]| list.is_none() && !self.lists.contains_key(hash);
-            let Some(hash) = named.filter(lacks) else { continue };
-            if let (None, Some(signed)) = (verified.get(&hash), lists.get(&hash))
-                && let Ok(list) = DeviceList::verify((*signed).clone())
-            {
-                verified.insert(hash, Arc::new(list));
+            let Some(hash) = named.filter(|_| list.is_none()) else { continue };
+            if !verified.contains_key(&hash) {
+                // What waits keeps it: it may be forgotten here with the epoch that it is of.
+                let known = self.lists.get(&hash).cloned();
+                let came = lists.get(&hash);
+                let came = || came.and_then(|list| DeviceList::verify((*list).clone()).ok());
+                verified.extend(known.or_else(came).map(|list| (hash, Arc::new(list))));
             }
             *list = verified.get(&hash).cloned();
         }

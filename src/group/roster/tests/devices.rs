@@ -98,6 +98,22 @@ fn a_device_that_was_revoked_before_a_seal_stays_revoked() {
 }
 
 #[test]
+fn a_device_that_was_revoked_stays_revoked_for_an_owner_who_was_no_member() {
+    let mut group = Group::new();
+    let mut roster = group.first.clone();
+    let seal = group.seal();
+    let revocation = revoke(&mut group, A, &[seal]);
+    accept(&mut roster, &revocation);
+    let leave = group.people[A].by_phone(&group, Action::Leave, &[id(&revocation)]);
+    accept(&mut roster, &leave);
+    let seal = group.sign_seal(&roster, O, A, &[id(&leave)]);
+    accept(&mut roster, &seal);
+    assert_eq!(roster.role(&group.member(A)), Some(Role::Owner));
+    let late = by_laptop(&group, &group.people[A], add(&group, Y), &[id(&seal)]);
+    assert_eq!(roster.insert(&late).refused, [(id(&late), Refused::NotAllowed)]);
+}
+
+#[test]
 fn a_change_is_signed_by_a_device_on_a_list_of_its_author() {
     let group = Group::new();
     let roster = &group.first;
@@ -153,4 +169,27 @@ fn a_change_whose_list_is_unknown_waits_for_it() {
         ..bare
     };
     assert_eq!(roster.insert(&wrong).held, 1);
+}
+
+#[test]
+fn a_change_that_waits_keeps_its_list_though_the_epoch_that_named_it_goes() {
+    let group = Group::new();
+    let mut roster = group.first.clone();
+    let [admin, owner] = [A, O].map(|who| &group.people[who]);
+    accept(&mut roster, &admin.by_phone(&group, add(&group, Y), &[group.seal()]));
+    let mut ahead = roster.clone();
+    let seals = [(); 2].map(|()| {
+        let seal = ahead.draft_seal(&owner.member, &owner.member).unwrap();
+        let seal = seal.sign_as_account(&owner.account).unwrap();
+        accept(&mut ahead, &seal);
+        seal
+    });
+    let parent = owner.by_phone(&group, add(&group, Z), &[ahead.ask_seal()]);
+    let waits = admin.by_phone(&group, Action::Leave, &[id(&parent)]);
+    assert_eq!(roster.insert(&waits).held, 1);
+    for seal in &seals {
+        accept(&mut roster, seal);
+    }
+    assert_eq!(roster.insert(&parent).accepted, [id(&parent), id(&waits)]);
+    assert_eq!(roster.role(&admin.member), None);
 }

@@ -189,3 +189,16 @@ fn only_whose_key_it_is_signs() {
     assert_eq!(seal().sign_as_account(&admin.account).err(), wrong);
     assert!(seal().sign_as_account(&owner.account).is_ok());
 }
+
+#[test]
+fn a_change_of_16_384_bytes_is_taken_and_none_longer() {
+    let signed = |len: usize| SignedChange { change: vec![0; len], signature: [0; 64] };
+    let longest = signed(MAX_CHANGE_LEN - 3 - 66);
+    assert_eq!(longest.encode().len(), MAX_CHANGE_LEN);
+    let update = |change| Update { changes: vec![change], ..Update::default() }.encode();
+    assert_eq!(SignedChange::decode(&longest.encode()), Ok(longest.clone()));
+    assert!(Update::decode(&update(longest)).is_ok());
+    let longer = signed(MAX_CHANGE_LEN - 3 - 66 + 1);
+    assert!(SignedChange::decode(&longer.encode()).is_err());
+    assert!(Update::decode(&update(longer)).is_err());
+}
