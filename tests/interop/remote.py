@@ -3,9 +3,11 @@
 import socket
 import subprocess
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 
 from subrosa.errors import ProtocolError
+from subrosa.groups import GroupEvent
 from subrosa.identity import Address
 from subrosa.peer import Event, Sent
 
@@ -91,8 +93,54 @@ class RemotePeer:
     def answer(self, to: Address) -> bytes:
         return _data(self._request("answer", _word(to.user), str(to.device), words=1)[0])
 
+    def group_create(self, title: str, users: Sequence[bytes]) -> tuple[bytes, bytes]:
+        words = [_word(title.encode()), *map(_word, users)]
+        group, content = self._request("group-create", *words, words=2)
+        return _data(group), _data(content)
+
+    def group_change(self, group: bytes, kind: str, argument: bytes | str = b"") -> bytes:
+        data = argument.encode() if isinstance(argument, str) else argument
+        words = [] if kind == "leave" else [_word(data)]
+        return _data(self._request("group-change", _word(group), kind, *words, words=1)[0])
+
+    def group_introduce(self, group: bytes) -> bytes:
+        return _data(self._request("group-introduce", _word(group), words=1)[0])
+
+    def group_news(self, sender: Address, content: bytes) -> tuple[bytes, bytes]:
+        words = [_word(sender.user), str(sender.device), _word(content)]
+        group, head = self._request("group-news", *words, words=2)
+        return _data(group), _data(head)
+
+    def group_state(self, group: bytes) -> tuple[bytes, str, list[tuple[bytes, str]]]:
+        head, title, members = self._request("group-state", _word(group), words=3)
+        found = [member.rsplit(":", 1) for member in members.split(",")]
+        return _data(head), _data(title).decode(), [(_data(u), role) for u, role in found]
+
+    def group_key(self, group: bytes, to: Address) -> bytes:
+        words = [_word(group), _word(to.user), str(to.device)]
+        return _data(self._request("group-key", *words, words=1)[0])
+
+    def group_saved(self, group: bytes, to: Address) -> bytes:
+        words = [_word(group), _word(to.user), str(to.device)]
+        return _data(self._request("group-saved", *words, words=1)[0])
+
+    def group_rotate(self, group: bytes) -> None:
+        self._request("group-rotate", _word(group), words=0)
+
+    def group_send(self, group: bytes, content: bytes) -> Sent:
+        words = [_word(group), _word(content)]
+        envelope, iteration, message_id = self._request("group-send", *words, words=3)
+        return Sent(_data(envelope), int(iteration), _data(message_id))
+
     def receive(self, envelope: bytes) -> Event:
         kind, user, device, *rest = self._request("receive", _word(envelope), words=-1)
+        if kind == "group":
+            # The group comes first.
+            if len(rest) != 4:
+                raise BrokenPeer(f"the answer to receive is a group with {len(rest)} words more")
+            sender = Address(_data(device), int(rest[0]))
+            said = (int(rest[1]), _data(rest[2]), _data(rest[3]))
+            return GroupEvent(sender, *said, (), _data(user))
         sender = Address(_data(user), int(device))
         if (kind, len(rest)) not in (("message", 4), ("control", 1)):
             raise BrokenPeer(f"the answer to receive is a {kind} with {len(rest)} words more")

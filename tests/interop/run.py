@@ -6,6 +6,7 @@ import sys
 from check_vectors import vector_checks
 from checks import finish, run_checks
 from converse import conversation_checks
+from converse_groups import group_checks
 from selftest import self_checks
 
 
@@ -13,7 +14,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", required=True, help="path of the test program's binary")
     path = parser.parse_args().peer
-    return finish(*run_checks(self_checks() + vector_checks() + conversation_checks(path)))
+    checks = self_checks() + vector_checks() + conversation_checks(path) + group_checks(path)
+    return finish(*run_checks(checks))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two Python peers: through two post-quantum epochs, with loss and reordering; idle sessions.
+"""Two Python peers: through two post-quantum epochs, with loss and reordering; sessions; groups.
 
 Beside them what proto/vectors leaves out of contents, control messages and publications.
 """
@@ -6,17 +6,28 @@ Beside them what proto/vectors leaves out of contents, control messages and publ
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
+from converse_groups import group_checks, meet, tell
+from group_worlds import check_orders, check_seals
 from subrosa import content, control, directory, payload
 from subrosa.errors import ProtocolError
+from subrosa.groups import GroupPeer
 from subrosa.identity import Address
 from subrosa.peer import Peer
-from subrosa.prekeys import ONE_TIME, new_prekey
+from subrosa.prekeys import LIFETIME, ONE_TIME, SIGNED, check_bundle, new_prekey
 from subrosa.protobuf import content as pbc
 from subrosa.protobuf import directory as pbd
 from subrosa.protobuf import envelope as pb
-from subrosa.session import FIRST_CHAIN_LIFETIME, IDLE_LIFETIME
+from subrosa.protobuf import keys as pbk
+from subrosa.sender_key import acknowledgement, new_chain
+from subrosa.session import (
+    FIRST_CHAIN_LIFETIME,
+    GENERATION_JUMP,
+    IDLE_LIFETIME,
+    add_session,
+)
 
 ROUNDS = 400
 SEED = 7
@@ -125,6 +136,94 @@ def first_chains() -> str:
     return ""
 
 
+def generations() -> str:
+    """Which session sends, and what an initiator's generation is (section 5.6)."""
+    alice, bob = Peer(b"alice"), Peer(b"bob")
+    # One that outlives the leap of the clock.
+    bob.signed_prekey = new_prekey(bob.keys, SIGNED, bob.now() + 3 * GENERATION_JUMP)
+    bob.prekeys[bob.signed_prekey.id] = bob.signed_prekey
+    to_bob = alice.initiate(b"bob", bob.bundle(True))
+    first = alice.contacts[to_bob].sessions[0]
+    expect_equal(alice.contacts[to_bob].highest_generation, 0, "of the peer's nothing is known")
+    bob.receive(alice.send(to_bob, b"").envelope)
+    alice.receive(bob.send(alice.address, b"").envelope)
+    highest = alice.contacts[to_bob].highest_generation
+    expect_equal(highest, first.generation, "something has opened in the first")
+    alice.clock_ahead = 2 * GENERATION_JUMP
+    alice.initiate(b"bob", bob.bundle(True))
+    alice.clock_ahead = 0
+    ahead = alice.contacts[to_bob].sessions[-1]
+    expect(ahead.generation > highest + GENERATION_JUMP, "the clock was ahead")
+    expect(alice.status(to_bob)[1], "what is implausible sends")
+    for number in (1, 2):
+        alice.initiate(b"bob", bob.bundle(True))
+        newest = alice.contacts[to_bob].sessions[-1]
+        expect(newest.generation < ahead.generation, "it counts what is implausible")
+    expect(newest.generation > alice.contacts[to_bob].sessions[-2].generation, "no own +1")
+    event = bob.receive(alice.send(to_bob, b"newest").envelope)
+    expect_equal(event.content, b"newest", "content")
+    contact = alice.contacts[to_bob]
+    alone = (ahead,)
+    alice.contacts[to_bob] = replace(contact, sessions=alone)
+    expect_word("refused", lambda: bob.receive(alice.send(to_bob, b"").envelope), "a leap")
+    given_up = tuple(replace(session, given_up=True) for session in contact.sessions)
+    alice.contacts[to_bob] = replace(contact, sessions=given_up)
+    expect_word("usage", lambda: alice.send(to_bob, b""), "in a session that was given up")
+    alice.receive(bob.send(alice.address, b"").envelope)
+    return ""
+
+
+def eight_sessions() -> str:
+    """With a ninth session one goes: given up, else not confirmed, else the lowest."""
+    alice, bob = Peer(b"alice"), Peer(b"bob")
+    for _ in range(8):
+        to_bob = alice.initiate(b"bob", bob.bundle(True))
+    sessions = alice.contacts[to_bob].sessions
+    made = tuple(
+        replace(s, confirmed=i != 3, given_up=i == 5) for i, s in enumerate(sessions)
+    )
+    gone = []
+    for _ in range(3):
+        new = replace(sessions[0], handshake_id=bytes([len(gone)]), confirmed=True, generation=0)
+        after = add_session(made, new)
+        expect_equal(len(after), 8, "sessions")
+        gone += [sessions.index(replace(s, confirmed=False, given_up=False))
+                 for s in made if s not in after]
+        made = (*after[:-1], replace(new, generation=2**40))
+    expect_equal(gone, [5, 3, 0], "sessions that went")
+    return ""
+
+
+def expired_bundles() -> str:
+    """What has expired in a bundle is left out; a false part of it still is one."""
+    alice, bob = Peer(b"alice"), Peer(b"bob")
+    bundle = bob.bundle(True)
+    now = bob.now()
+    later = now + LIFETIME
+    checked = check_bundle(bundle, b"bob", now).devices[0]
+    expect(checked.one_time_prekey is not None, "the one-time prekey is missing")
+    expect_word("refused", lambda: check_bundle(bundle, b"bob", later + 9), "all has expired")
+    old = new_prekey(bob.keys, ONE_TIME, now - 1)
+
+    def with_one_time(signed: bytes) -> bytes:
+        changed = pbk.Bundle.FromString(bundle)
+        changed.devices[0].one_time_prekey.ParseFromString(signed)
+        return changed.SerializeToString()
+
+    expired = with_one_time(old.signed)
+    expect_equal(
+        check_bundle(expired, b"bob", now).devices[0].one_time_prekey, None, "what has expired"
+    )
+    false = old.signed[:-1] + bytes([old.signed[-1] ^ 1])
+    expect_word("refused", lambda: check_bundle(with_one_time(false), b"bob", now), "a false part")
+    listed = pbk.Bundle.FromString(bundle)
+    del listed.devices[:]
+    found = check_bundle(listed.SerializeToString(), b"bob", now)
+    expect_equal((found.devices, found.device_list.user), ((), b"bob"), "a list alone")
+    alice.initiate(b"bob", expired)
+    return ""
+
+
 def expect_word(word: str, what: Callable[[], object], text: str) -> None:
     try:
         what()
@@ -159,6 +258,34 @@ def check_sizes() -> str:
     ):
         expect(is_smallest(**made(limit)), f"{limit} do not fit")
         expect(not is_smallest(**made(limit + 1)), f"{limit + 1} fit")
+    wanted = pb.GroupMessagesWanted(
+        group_id=bytes(32), chain_id=bytes(8), iterations=[999] * 40
+    )
+    expect(is_smallest(control=pb.Control(group_messages_wanted=wanted)), "40 iterations")
+    wanted.iterations.extend([999] * 24)
+    expect(not is_smallest(control=pb.Control(group_messages_wanted=wanted)), "64 iterations fit")
+    chain = new_chain(bytes(32), Address(b"a" * 255, 1))
+    chain = replace(chain, iteration=1_000, replaced_id=bytes(8), replaced_length=1_000)
+    given = pb.Control(sender_key=chain.distribution(1_000, 1_000))
+    expect(is_smallest(control=given), "a sender key does not fit")
+    saved = pb.Control(sender_key_saved=acknowledgement(bytes(32), bytes(8)))
+    expect(is_smallest(control=saved), "an acknowledgement does not fit")
+    named = pbc.Reference(author=bytes(60), message_id=bytes(16))
+    text = pbc.Text(text="a" * 100)
+    small: list[dict[str, object]] = [
+        {"typing": pbc.Typing(kind=1)}, {"request": pbc.Request(kind=3)},
+        {"reaction": pbc.Reaction(to=named, emoji="a" * 48)},
+        {"vote": pbc.Vote(poll=named, choices=2**32 - 1)},
+        {"delete": pbc.Delete(message_id=bytes(16))}, {"timer": pbc.Timer(expires_after=2**32 - 1)},
+        {"call": pbc.Call(call_id=bytes(16), end=pbc.CallEnd(reason=4))},
+        {"edit": pbc.Edit(message_id=bytes(16), text=text)}, {"text": text},
+    ]
+    for fields in small:
+        message = pbc.Content(sent_at=2**42, **fields)
+        body = bytes(16) + content.encode(message)
+        # Its own number is the greatest there can be, too.
+        fits = is_smallest(body=body, seq=2**64 - 1)
+        expect(fits, f"{next(iter(fields))} does not fit")
     return ""
 
 
@@ -214,13 +341,21 @@ def check_content_rules() -> str:
         expect_word("usage", lambda message=message: content.encode(message), "own content")
         found = content.decode(message.SerializeToString())
         expect_equal(found, content.Unknown(message.SerializeToString(), ""), "what is shown")
-    later = pbc.Content(sent_at=1, expires_after=5, reply_to=bytes(16), fallback="a poll")
-    came = later.SerializeToString() + b"\xc2\x3e\x01a"
-    sent = content.pass_on(came, 300)
-    expect(sent.startswith(came), "what was passed on has lost bytes")
-    expect_equal(content.decode(sent), content.Unknown(sent, "a poll"), "passed on")
+    later = pbc.Content(
+        sent_at=1, expires_after=5, reply_to=bytes(16), fallback="a hologram",
+        quote=pbc.Quote(author=b"bob", excerpt="what"),
+    )
+    unknown = b"\xa2\x38\x05holo!"
+    sent = content.pass_on(later.SerializeToString() + unknown, 300)
+    expect(unknown in sent, "what was passed on has lost bytes")
+    expect_equal(content.decode(sent), content.Unknown(sent, "a hologram"), "passed on")
     read = pbc.Content.FromString(sent)
     expect_equal((read.sent_at, read.expires_after, read.reply_to), (300, 0, b""), "fields")
+    expect(read.forwarded and not read.HasField("quote"), "passed on, but not as such")
+    again = content.pass_on(sent, 400, fallback="")
+    expect_equal(content.decode(again), content.Unknown(again, ""), "passed on without a fallback")
+    one, two = (content.quote_hash(b"bob", bytes(16), data) for data in (sent, sent + b"\x08\x01"))
+    expect_equal(one, two, "hashes of a quote, whenever it was sent")
     return f"{len(broken)} broken"
 
 
@@ -252,16 +387,55 @@ def check_directory() -> str:
     return ""
 
 
+def missed_messages() -> str:
+    """What was sent before a chain was acknowledged is missing, until a copy comes (14.6)."""
+    alice, bob = GroupPeer(b"alice"), GroupPeer(b"bob")
+    meet(alice, bob)
+    group, news = alice.group_create("", [b"bob"])
+    tell(alice, news, bob)
+    lost = alice.group_key(group, bob.address)
+    sent = [alice.group_send(group, b"") for _ in range(3)]
+    bob.receive(alice.group_key(group, bob.address))
+    chain_id = alice.groups[group].chain.chain_id
+    expect_equal(bob.missing(group, alice.address), [(chain_id, [0, 1, 2])], "missed")
+    expect_word("key-gone", lambda: bob.receive(sent[1].envelope), "sent before")
+    bob.chains = bob.chains.found((group, alice.address, chain_id), 1)
+    expect_equal(bob.missing(group, alice.address), [(chain_id, [0, 2])], "after a copy")
+    bob.receive(lost)
+    sent.append(alice.group_send(group, b""))
+    alice.group_rotate(group)
+    bob.receive(alice.group_key(group, bob.address))
+    newest = alice.groups[group].chain.chain_id
+    wanted = [(chain_id, [0, 2, 3]), (newest, [])]
+    expect_equal(bob.missing(group, alice.address), wanted, "missed at the end")
+    bob.receive(sent[3].envelope)
+    alice.receive(bob.group_saved(group, alice.address))
+    bob.receive(alice.group_send(group, b"").envelope)
+    late = alice.group_send(group, b"")
+    bob.receive(alice.group_key(group, bob.address))
+    wanted = [(chain_id, [0, 2]), (newest, [])]
+    expect_equal(bob.missing(group, alice.address), wanted, "nothing once it was acknowledged")
+    bob.receive(late.envelope)
+    return ""
+
+
 def self_checks() -> list[Check]:
     return [
         ("two Python peers, one-time prekey", lambda: converse(one_time=True)),
         ("two Python peers, no one-time prekey", lambda: converse(one_time=False)),
         ("two Python peers, idle sessions", idle_sessions),
         ("two Python peers, a first chain that is over", first_chains),
+        ("two Python peers, generations", generations),
+        ("two Python peers, eight sessions", eight_sessions),
+        ("bundles of which something has expired", expired_bundles),
         ("sizes of control messages and receipts", check_sizes),
         ("control messages of repair", check_repair),
         ("rules of contents", check_content_rules),
         ("what a directory checks", check_directory),
+        *group_checks(None),
+        ("groups: missed messages", missed_messages),
+        ("groups: any order of changes", check_orders),
+        ("groups: seals", check_seals),
     ]
 
 

@@ -1,81 +1,114 @@
 """Attachments: SPEC.md, section 15."""
 
-from dataclasses import dataclass
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from . import labels
-from . import primitives as p
-from .errors import REFUSED, InvalidKey, ProtocolError
+from .errors import NOT_OPENED, USAGE, InvalidKey, ProtocolError
 from .payload import padme
+from .primitives import aead_open, aead_seal, equal, expand, lp, u8, u32, u64
 
-CHUNK_SIZE = 65_536
-HEAD_SIZE = 32
-TAG_SIZE = 16
-MIN_PADDED = 4_096
-MAX_SIZE = 2**48
+CHUNK = 65_536
+TAG = 16
+HEAD = 32
+MIN_PADDED = 4096
+MAX_LENGTH = 2**48
+MAX_MEDIA_TYPE = 255
+
+
+def padded_length(length: int) -> int:
+    """P of section 15.1."""
+    return max(MIN_PADDED, padme(length)) if length else MIN_PADDED
+
+
+def chunk_count(length: int) -> int:
+    return -(-padded_length(length) // CHUNK)
+
+
+def sealed_length(length: int) -> int:
+    return HEAD + padded_length(length) + TAG * chunk_count(length)
+
+
+def chunk_offset(index: int) -> int:
+    """Where a chunk begins in what is sealed."""
+    return HEAD + (CHUNK + TAG) * index
+
+
+def nonce(index: int, count: int) -> bytes:
+    return bytes(7) + u32(index) + u8(1 if index == count - 1 else 0)
 
 
 @dataclass(frozen=True)
-class Layout:
-    padded: int
-    chunks: int
-    sealed: int
+class Keys:
+    """What follows from a secret, a length and a media type."""
 
-
-@dataclass(frozen=True)
-class Pointer:
-    secret: bytes
-    digest: bytes
+    key: bytes = field(repr=False)
+    head: bytes
     length: int
-    media_type: str
+
+    def _size(self, index: int) -> int:
+        return min(CHUNK, padded_length(self.length) - CHUNK * index)
+
+    def seal_chunk(self, index: int, part: bytes) -> bytes:
+        """A chunk of the file, with zero bytes up to its size."""
+        padded = part + bytes(self._size(index) - len(part))
+        return aead_seal(self.key, nonce(index, chunk_count(self.length)), b"", padded)
+
+    def open_chunk(self, index: int, sealed: bytes) -> bytes:
+        """What of the file is in this chunk; ProtocolError before anything is given out."""
+        try:
+            padded = aead_open(self.key, nonce(index, chunk_count(self.length)), b"", sealed)
+        except InvalidKey as error:
+            raise ProtocolError(NOT_OPENED, f"attachment, chunk {index}: {error}") from error
+        return padded[: max(0, self.length - CHUNK * index)]
 
 
-def layout(length: int) -> Layout:
-    if length > MAX_SIZE:
-        raise ProtocolError(REFUSED, "the attachment is too long")
-    padded = max(MIN_PADDED, padme(length)) if length else MIN_PADDED
-    chunks = -(-padded // CHUNK_SIZE)
-    return Layout(padded, chunks, HEAD_SIZE + padded + TAG_SIZE * chunks)
+def derive(secret: bytes, length: int, media_type: bytes) -> Keys:
+    """`key` and `head` (section 15.2)."""
+    if length > MAX_LENGTH or len(media_type) > MAX_MEDIA_TYPE:
+        raise ProtocolError(USAGE, "attachment: a length or a media type beyond the limit")
+    output = expand(secret, labels.ATTACHMENT + u64(length) + lp(media_type), 64)
+    return Keys(output[:32], output[32:], length)
 
 
-def keys(secret: bytes, length: int, media_type: str) -> tuple[bytes, bytes]:
-    """The key of the chunks, and the head."""
-    info = labels.ATTACHMENT + length.to_bytes(8, "big") + p.lp(media_type.encode())
-    both = p.expand(secret, info, 64)
-    return both[:32], both[32:]
+def sealed_parts(keys: Keys, file: Iterator[bytes]) -> Iterator[bytes]:
+    """The head, then each chunk; `file` gives 65,536 bytes at a time, and what is left."""
+    yield keys.head
+    for index in range(chunk_count(keys.length)):
+        yield keys.seal_chunk(index, next(file, b""))
 
 
-def nonce(index: int, chunks: int) -> bytes:
-    return bytes(7) + p.u32(index) + p.u8(index == chunks - 1)
+def in_chunks(data: bytes) -> Iterator[bytes]:
+    return (data[i : i + CHUNK] for i in range(0, len(data), CHUNK))
 
 
-def chunk_of(sealed: bytes, index: int) -> bytes:
-    start = HEAD_SIZE + index * (CHUNK_SIZE + TAG_SIZE)
-    return sealed[start : start + CHUNK_SIZE + TAG_SIZE]
+def seal(data: bytes, media_type: bytes, secret: bytes | None = None) -> tuple[bytes, bytes, bytes]:
+    """(secret, sealed, digest) of a file in memory, under a fresh secret or the one given."""
+    secret = secret or os.urandom(32)
+    sealed = b"".join(sealed_parts(derive(secret, len(data), media_type), in_chunks(data)))
+    return secret, sealed, hashlib.sha256(sealed).digest()
 
 
-def seal(secret: bytes, file: bytes, media_type: str) -> bytes:
-    shape = layout(len(file))
-    key, sealed = keys(secret, len(file), media_type)
-    padded = file + bytes(shape.padded - len(file))
-    for index in range(shape.chunks):
-        chunk = padded[index * CHUNK_SIZE : (index + 1) * CHUNK_SIZE]
-        sealed += p.aead_seal(key, nonce(index, shape.chunks), b"", chunk)
-    return sealed
+def check_head(keys: Keys, head: bytes) -> None:
+    if not equal(keys.head, head):
+        raise ProtocolError(NOT_OPENED, "attachment: another head")
 
 
-def open_sealed(pointer: Pointer, sealed: bytes) -> bytes:
-    """The whole file; refused where anything is not as the pointer says."""
-    shape = layout(pointer.length)
-    key, head = keys(pointer.secret, pointer.length, pointer.media_type)
-    if len(sealed) != shape.sealed or not p.equal(sealed[:HEAD_SIZE], head):
-        raise ProtocolError(REFUSED, "another attachment than the pointer's")
-    try:
-        opened = b"".join(
-            p.aead_open(key, nonce(index, shape.chunks), b"", chunk_of(sealed, index))
-            for index in range(shape.chunks)
-        )
-    except InvalidKey as error:
-        raise ProtocolError(REFUSED, "a chunk is not the pointer's") from error
-    if p.sha256(sealed) != pointer.digest:
-        raise ProtocolError(REFUSED, "not what the sender named")
-    return opened[: pointer.length]
+def open_all(secret: bytes, length: int, media_type: bytes, digest: bytes, sealed: bytes) -> bytes:
+    """The whole file; the digest is compared before anything is given out.
+
+    A caller that gives chunks out one by one goes by `derive`, `check_head` and `open_chunk`.
+    """
+    keys = derive(secret, length, media_type)
+    if len(sealed) != sealed_length(length):
+        raise ProtocolError(NOT_OPENED, "attachment: another length than it has to be")
+    check_head(keys, sealed[:HEAD])
+    parts = []
+    for index in range(chunk_count(length)):
+        start = chunk_offset(index)
+        parts.append(keys.open_chunk(index, sealed[start : start + CHUNK + TAG]))
+    if not equal(hashlib.sha256(sealed).digest(), digest):
+        raise ProtocolError(NOT_OPENED, "attachment: another digest")
+    return b"".join(parts)

@@ -1,455 +1,492 @@
-"""Contents: SPEC.md, section 10. What is not known keeps its bytes."""
+"""Contents: SPEC.md, section 10.
 
+A content is known, or it is kept as the bytes that came and shows its fallback, or nothing.
+"""
+
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from . import labels
-from . import primitives as p
-from .errors import USAGE, ProtocolError
+from .errors import MALFORMED, USAGE, ProtocolError
+from .identity import Address
+from .primitives import equal, hkdf, lp, sha256, u32
 from .protobuf import content as pb
 from .protobuf import parse
 
 ID_SIZE = 16
 KEY_SIZE = 32
-MAX_USER_ID = 255
-MAX_TEXT = 65_152
-MAX_COPIED = 65_216
+MAX_USER = 255
 MAX_CONTENT = 65_536
+MAX_COPIED = 65_216
+MAX_TEXT = 65_152
+MAX_FALLBACK = 256
 MAX_EXCERPT = 400
-MAX_CHOICES = 32
+MAX_PART = 61_440
+_SENT_AT, _REPLY_TO, _QUOTE = 1, 4, 5
+_UNSEEN = {0x200B, 0xFEFF, *range(0x202A, 0x202F), *range(0x2060, 0x206A)}
 
 
 @dataclass(frozen=True)
 class Known:
-    """A content of a known kind that breaks no rule; `kind` is `text`, `sync.decision`, ..."""
+    """A content of a kind that this version knows; `encoded` are the bytes that came."""
 
     message: Any
-    kind: str
     encoded: bytes
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Any other: the bytes that came, and what is shown in their place, if not empty."""
+    """The bytes that came, and what is shown in their place; empty: nothing."""
 
     encoded: bytes
     fallback: str
 
 
-class _UnknownKind(Exception):
-    """No kind, or a value of an enum, that this version knows."""
+class _Form:
+    """Goes through a content: what breaks a rule is raised, what is not known is noted."""
+
+    def __init__(self) -> None:
+        self.unknown = False
+
+    def rule(self, condition: bool, text: str) -> None:
+        if not condition:
+            raise ProtocolError(MALFORMED, f"content: {text}")
+
+    def known(self, condition: bool) -> None:
+        self.unknown |= not condition
+
+    def size(self, value: bytes | str, most: int, what: str, least: int = 0) -> None:
+        """The length in bytes, of a string those of UTF-8."""
+        length = len(value.encode() if isinstance(value, str) else value)
+        self.rule(least <= length <= most, f"{what} of {length} bytes")
+
+    def exact(self, value: bytes, size: int, what: str, optional: bool = False) -> None:
+        self.rule(len(value) == size or optional and not value, f"{what} of {len(value)} bytes")
+
+    def part(self, message: Any, name: str) -> Any:
+        """A message that has to be there."""
+        self.rule(message.HasField(name), f"no `{name}`")
+        return getattr(message, name)
+
+    def enum(self, kind: Any, value: int) -> None:
+        self.known(value != 0 and value in kind.values())
+
+    def user(self, value: bytes) -> None:
+        self.size(value, MAX_USER, "a user id", 1)
+
+    def id(self, value: bytes) -> None:
+        self.exact(value, ID_SIZE, "an id")
+
+    def ids(self, value: bytes) -> None:
+        self.rule(len(value) % ID_SIZE == 0, "a part of an id")
+
+    def count(self, values: Any, most: int, what: str, least: int = 0) -> None:
+        self.rule(least <= len(values) <= most, f"{len(values)} {what}")
+
+    def reference(self, value: Any) -> None:
+        self.user(value.author)
+        self.id(value.message_id)
+
+    def emoji(self, value: str) -> None:
+        self.size(value, 48, "emoji")
+        self.rule(not any(map(_is_hidden, value)), "an emoji with what is not seen")
+
+    def pointer(self, value: Any) -> None:
+        self.size(value.location, 2048, "a location")
+        self.exact(value.key, KEY_SIZE, "a pointer's key")
+        self.exact(value.digest, KEY_SIZE, "a pointer's digest")
+        self.size(value.media_type, 255, "a media type")
+
+    def text(self, value: Any) -> None:
+        encoded = value.text.encode()
+        self.size(encoded, MAX_TEXT, "a text")
+        self.count(value.mentions, 100, "mentions")
+        self.count(value.styles, 500, "styles")
+        self.count(value.previews, 4, "previews")
+        end = 0
+        for mention in value.mentions:
+            self._range(encoded, mention)
+            self.rule(mention.start >= end, "mentions out of order, or one within another")
+            end = mention.start + mention.length
+            self.user(mention.user_id)
+        start = 0
+        for style in value.styles:
+            self._range(encoded, style)
+            self.rule(style.start >= start, "styles out of order")
+            start = style.start
+        for preview in value.previews:
+            self.size(preview.url, 2048, "a url", 1)
+            self.size(preview.title, 300, "a title")
+            self.size(preview.description, 1000, "a description")
+            self.rule(preview.url in value.text, "a preview of what is not in the text")
+            if preview.HasField("image"):
+                self.pointer(preview.image)
+
+    def _range(self, text: bytes, value: Any) -> None:
+        end = value.start + value.length
+        self.rule(value.length >= 1 and end <= len(text), "a range of nothing, or behind the text")
+        for place in (value.start, end):
+            whole = place == len(text) or text[place] & 0xC0 != 0x80
+            self.rule(whole, "a range that parts a character")
 
 
-class _BrokenRule(Exception):
-    """A rule of section 10 does not hold."""
+def _is_hidden(character: str) -> bool:
+    """Whether section 10.1 forbids it in an emoji."""
+    control = unicodedata.category(character) == "Cc"
+    return control or character.isspace() or ord(character) in _UNSEEN
 
 
-def _require(condition: bool, text: str) -> None:
-    if not condition:
-        raise _BrokenRule(text)
+def _attachments(form: _Form, value: Any) -> None:
+    form.count(value.items, 32, "attachments", 1)
+    for item in value.items:
+        form.pointer(form.part(item, "pointer"))
+        form.enum(pb.AttachmentKind, item.kind)
+        form.size(item.name, 255, "a name")
+        form.size(item.description, 1000, "a description")
+        form.size(item.waveform, 256, "a waveform")
+        form.size(item.thumbnail, 16_384, "a thumbnail")
+        form.size(item.blurhash, 166, "a blurhash")
+    if value.HasField("caption"):
+        form.text(value.caption)
 
 
-def _check_user(user: bytes) -> None:
-    _require(1 <= len(user) <= MAX_USER_ID, "a user id has 1 to 255 bytes")
+def _location(form: _Form, value: Any) -> None:
+    form.rule(abs(value.latitude) <= 900_000_000, "a place beyond a pole")
+    form.rule(abs(value.longitude) <= 1_800_000_000, "a place beyond the date line")
+    form.size(value.name, 300, "a name")
 
 
-def _check_ids(ids: bytes) -> None:
-    _require(len(ids) % ID_SIZE == 0, "a part of an id")
+def _card(form: _Form, value: Any) -> None:
+    form.size(value.name, 255, "a name", 1)
+    form.size(value.user_id, MAX_USER, "a user id")
+    form.count(value.entries, 32, "entries")
+    for entry in value.entries:
+        form.size(entry.label, 64, "a label")
+        form.size(entry.value, 1000, "a value")
 
 
-def _check_enum(value: int, known: Any) -> None:
-    if value == 0 or value not in known.values():
-        raise _UnknownKind
+def _sticker(form: _Form, value: Any) -> None:
+    form.pointer(form.part(value, "image"))
+    form.emoji(value.emoji)
 
 
-def _check_most(value: Any, most: int, what: str, least: int = 0) -> None:
-    length = len(value.encode()) if isinstance(value, str) else len(value)
-    _require(least <= length <= most, f"{what}: {least} to {most}")
+def _reaction(form: _Form, value: Any) -> None:
+    form.reference(form.part(value, "to"))
+    form.emoji(value.emoji)
 
 
-def _check_fixed(value: bytes, size: int, what: str, empty: bool = False) -> None:
-    _require(len(value) == size or (empty and not value), f"{what} has {size} bytes")
+def _edit(form: _Form, value: Any) -> None:
+    form.id(value.message_id)
+    form.text(form.part(value, "text"))
 
 
-def _check_all(checks: Iterable[Callable[[], None]]) -> None:
-    """All of them: one that breaks a rule counts more than one that is unknown."""
-    unknown = False
-    for check in checks:
-        try:
-            check()
-        except _UnknownKind:
-            unknown = True
-    if unknown:
-        raise _UnknownKind
+def _poll(form: _Form, value: Any) -> None:
+    form.size(value.question, 1000, "a question", 1)
+    form.count(value.choices, 32, "choices", 2)
+    for choice in value.choices:
+        form.size(choice, 300, "a choice", 1)
+    form.rule(1 <= value.most <= len(value.choices), f"{value.most} may be chosen")
+    form.exact(value.commitment, KEY_SIZE, "a commitment", optional=True)
 
 
-def _check_ranges(text: bytes, ranges: Any) -> None:
-    def is_boundary(at: int) -> bool:
-        return at == len(text) or text[at] & 0xC0 != 0x80
-
-    before = 0
-    for part in ranges:
-        start, end = part.start, part.start + part.length
-        _require(before <= start < end <= len(text), "a range that is none")
-        _require(is_boundary(start) and is_boundary(end), "a range cuts a character")
-        before = start
+def _closing(form: _Form, value: Any) -> None:
+    form.id(value.message_id)
+    form.count(value.counts, 32, "counts")
+    form.exact(value.salt, KEY_SIZE, "a salt", optional=True)
 
 
-def _check_pointer(pointer: pb.Pointer) -> None:
-    _check_most(pointer.location, 2048, "location")
-    _check_fixed(pointer.key, KEY_SIZE, "key")
-    _check_fixed(pointer.digest, KEY_SIZE, "digest")
-    _check_most(pointer.media_type, 255, "media type")
-
-
-def _check_text(text: pb.Text) -> None:
-    encoded = text.text.encode()
-    _require(len(encoded) <= MAX_TEXT, "the text is too long")
-    _check_most(text.mentions, 100, "mentions")
-    _check_most(text.styles, 500, "styles")
-    _check_most(text.previews, 4, "previews")
-    _check_ranges(encoded, text.mentions)
-    _check_ranges(encoded, text.styles)
-    end = 0
-    for mention in text.mentions:
-        _require(end <= mention.start, "a mention within another")
-        end = mention.start + mention.length
-        _check_user(mention.user_id)
-    for preview in text.previews:
-        _check_most(preview.url, 2048, "address", 1)
-        _check_most(preview.title, 300, "title")
-        _check_most(preview.description, 1000, "description")
-        _require(preview.url in text.text, "a preview of what is not in the text")
-        if preview.HasField("image"):
-            _check_pointer(preview.image)
-
-
-def _check_attachment(item: pb.Attachment) -> None:
-    _require(item.HasField("pointer"), "an attachment without a pointer")
-    _check_pointer(item.pointer)
-    _check_most(item.name, 255, "name")
-    _check_most(item.description, 1000, "description")
-    _check_most(item.waveform, 256, "waveform")
-    _check_most(item.thumbnail, 16_384, "thumbnail")
-    _check_most(item.blurhash, 166, "blurhash")
-    _check_enum(item.kind, pb.AttachmentKind)
-
-
-def _check_attachments(attachments: pb.Attachments) -> None:
-    _check_text(attachments.caption)
-    _check_most(attachments.items, 32, "attachments", 1)
-    _check_all(lambda item=item: _check_attachment(item) for item in attachments.items)
-
-
-def _check_location(location: pb.Location) -> None:
-    _require(abs(location.latitude) <= 900_000_000, "latitude")
-    _require(abs(location.longitude) <= 1_800_000_000, "longitude")
-    _check_most(location.name, 300, "name")
-
-
-def _check_card(card: pb.Card) -> None:
-    _check_most(card.name, 255, "name", 1)
-    _check_most(card.user_id, MAX_USER_ID, "user id")
-    _check_most(card.entries, 32, "entries")
-    for entry in card.entries:
-        _check_most(entry.label, 64, "label")
-        _check_most(entry.value, 1000, "value")
-
-
-def _check_emoji(emoji: str) -> None:
-    _check_most(emoji, 48, "emoji")
-    for character in emoji:
-        code = ord(character)
-        _require(not character.isspace() and not (code < 0x20 or 0x7F <= code < 0xA0), "emoji")
-        _require(code not in (0x200B, 0xFEFF), "emoji")
-        _require(not (0x202A <= code <= 0x202E or 0x2060 <= code <= 0x2069), "emoji")
-
-
-def _check_sticker(sticker: pb.Sticker) -> None:
-    _check_pointer(sticker.image)
-    _check_emoji(sticker.emoji)
-
-
-def _check_reference(reference: pb.Reference) -> None:
-    _check_user(reference.author)
-    _check_fixed(reference.message_id, ID_SIZE, "message id")
-
-
-def _check_reaction(reaction: pb.Reaction) -> None:
-    _check_reference(reaction.to)
-    _check_emoji(reaction.emoji)
-
-
-def _check_edit(edit: pb.Edit) -> None:
-    _check_fixed(edit.message_id, ID_SIZE, "message id")
-    _require(edit.HasField("text"), "an edit without a text")
-    _check_text(edit.text)
-
-
-def _check_delete(delete: pb.Delete) -> None:
-    _check_fixed(delete.message_id, ID_SIZE, "message id")
-
-
-def _check_poll(poll: pb.Poll) -> None:
-    _check_most(poll.question, 1000, "question", 1)
-    _check_most(poll.choices, MAX_CHOICES, "choices", 2)
-    for choice in poll.choices:
-        _check_most(choice, 300, "choice", 1)
-    _require(1 <= poll.most <= len(poll.choices), "how many are chosen")
-    _check_fixed(poll.commitment, KEY_SIZE, "commitment", empty=True)
-
-
-def _check_vote(vote: pb.Vote) -> None:
-    _check_reference(vote.poll)
-
-
-def _check_closing(closing: pb.Closing) -> None:
-    _check_fixed(closing.message_id, ID_SIZE, "message id")
-    _check_most(closing.counts, MAX_CHOICES, "counts")
-    _check_fixed(closing.salt, KEY_SIZE, "salt", empty=True)
-
-
-def _check_timer(timer: pb.Timer) -> None:
-    pass
-
-
-def _check_call(call: pb.Call) -> None:
-    _check_fixed(call.call_id, ID_SIZE, "call id")
-    step = call.WhichOneof("step")
-    if step is None:
-        raise _UnknownKind
+def _call(form: _Form, value: Any) -> None:
+    form.id(value.call_id)
+    step = value.WhichOneof("step")
+    form.known(step is not None)
     if step in ("offer", "answer"):
-        said = getattr(call, step)
-        _check_fixed(said.secret, KEY_SIZE, "secret")
-        _check_most(said.description, 16_384, "description")
+        found = getattr(value, step)
+        form.exact(found.secret, KEY_SIZE, "a secret")
+        form.size(found.description, 16_384, "a description")
     if step == "offer":
-        _check_enum(call.offer.media, pb.CallMedia)
+        form.enum(pb.CallMedia, value.offer.media)
     elif step == "candidates":
-        _check_most(call.candidates.candidates, 32, "candidates")
-        for candidate in call.candidates.candidates:
-            _check_most(candidate, 1024, "candidate")
+        form.count(value.candidates.candidates, 32, "candidates")
+        for candidate in value.candidates.candidates:
+            form.size(candidate, 1024, "a candidate")
     elif step == "end":
-        _check_enum(call.end.reason, pb.CallEndReason)
+        form.enum(pb.CallEndReason, value.end.reason)
 
 
-def _check_quote(quote: pb.Quote) -> None:
-    _check_user(quote.author)
-    _check_most(quote.excerpt, MAX_EXCERPT, "excerpt")
-    _check_fixed(quote.hash, KEY_SIZE, "hash", empty=True)
+def _receipt(form: _Form, value: Any) -> None:
+    form.enum(pb.ReceiptKind, value.kind)
+    form.ids(value.ids)
 
 
-def _check_receipt(receipt: pb.Receipt) -> None:
-    _check_ids(receipt.ids)
-    _check_enum(receipt.kind, pb.ReceiptKind)
+def _sync(form: _Form, value: Any) -> None:
+    kind = value.WhichOneof("kind")
+    form.known(kind is not None)
+    if kind is None:
+        return
+    found = getattr(value, kind)
+    if kind == "link_package":
+        form.part(found, "account_list")
+        for contact in found.contacts:
+            form.user(contact.user_id)
+            form.enum(pb.Consent, contact.consent)
+        return
+    form.user(found.user_id)
+    if kind == "sent_copy":
+        form.id(found.message_id)
+    elif kind == "decision":
+        form.enum(pb.Consent, found.consent)
+    elif kind == "read_marks":
+        form.ids(found.ids)
+    elif kind == "verified":
+        form.exact(found.account_key, KEY_SIZE, "an account key")
 
 
-def _check_typing(typing: pb.Typing) -> None:
-    _check_enum(typing.kind, pb.TypingKind)
+def _group(form: _Form, value: Any) -> None:
+    form.exact(value.group_id, 32, "a group id")
+    kind = value.WhichOneof("kind")
+    form.known(kind is not None)
+    if kind == "part":
+        form.exact(value.part.whole, 8, "the name of a whole")
+        form.rule(value.part.number < value.part.count, "a part behind the last")
+        form.size(value.part.bytes, MAX_PART, "a part")
+    elif kind == "copy":
+        form.exact(value.copy.chain_id, 8, "a chain id")
+        form.id(value.copy.message_id)
 
 
-def _check_request(request: pb.Request) -> None:
-    _check_enum(request.kind, pb.RequestKind)
+def _verification(form: _Form, value: Any) -> None:
+    form.id(value.transaction_id)
+    step = value.WhichOneof("step")
+    form.known(step is not None)
+    if step in ("commitment", "key", "reveal", "confirmation"):
+        form.exact(getattr(value, step), KEY_SIZE, f"`{step}`")
+    elif step == "end":
+        form.enum(pb.VerificationEnd, value.end)
 
 
-def _check_sent_copy(copy: pb.SentCopy) -> None:
-    _check_user(copy.user_id)
-    _require(len(copy.message_id) == ID_SIZE, "a message id has 16 bytes")
-
-
-def _check_decision(decision: pb.Decision) -> None:
-    _check_user(decision.user_id)
-    _check_enum(decision.consent, pb.Consent)
-
-
-def _check_read_marks(marks: pb.ReadMarks) -> None:
-    _check_user(marks.user_id)
-    _check_ids(marks.ids)
-
-
-def _check_verified(verified: pb.Verified) -> None:
-    _check_user(verified.user_id)
-    _require(len(verified.account_key) == KEY_SIZE, "an account key has 32 bytes")
-
-
-def _check_link_package(package: pb.LinkPackage) -> None:
-    """Its form alone: whoever uses one of the lists verifies it, as any."""
-    _require(package.HasField("account_list"), "no list of the account")
-    for contact in package.contacts:
-        _check_user(contact.user_id)
-        _check_enum(contact.consent, pb.Consent)
-
-
-_CHECKS: dict[str, Callable[[Any], None]] = {
-    "text": _check_text,
-    "attachments": _check_attachments,
-    "location": _check_location,
-    "card": _check_card,
-    "sticker": _check_sticker,
-    "reaction": _check_reaction,
-    "edit": _check_edit,
-    "delete": _check_delete,
-    "poll": _check_poll,
-    "vote": _check_vote,
-    "closing": _check_closing,
-    "timer": _check_timer,
-    "call": _check_call,
-    "receipt": _check_receipt,
-    "typing": _check_typing,
-    "request": _check_request,
-    "sync.sent_copy": _check_sent_copy,
-    "sync.decision": _check_decision,
-    "sync.read_marks": _check_read_marks,
-    "sync.verified": _check_verified,
-    "sync.link_package": _check_link_package,
+_RULES: dict[str, Callable[[_Form, Any], None]] = {
+    "text": _Form.text,
+    "attachments": _attachments,
+    "location": _location,
+    "card": _card,
+    "sticker": _sticker,
+    "reaction": _reaction,
+    "edit": _edit,
+    "delete": lambda form, value: form.id(value.message_id),
+    "poll": _poll,
+    "vote": lambda form, value: form.reference(form.part(value, "poll")),
+    "closing": _closing,
+    "timer": lambda form, value: None,
+    "call": _call,
+    "receipt": _receipt,
+    "typing": lambda form, value: form.enum(pb.TypingKind, value.kind),
+    "request": lambda form, value: form.enum(pb.RequestKind, value.kind),
+    "sync": _sync,
+    "group": _group,
+    "verification": _verification,
 }
 
 
-_WITH_FALLBACK = ("attachments", "location", "card", "sticker", "poll")
-
-
-def _check(message: pb.Content) -> str:
-    """The kind of a content that is known and breaks no rule."""
-    _require(len(message.reply_to) in (0, ID_SIZE), "`reply_to` has 16 bytes, or none")
+def _is_known(message: Any) -> bool:
+    """Whether all of it is known; ProtocolError(malformed) if it breaks a rule."""
+    form = _Form()
+    form.exact(message.reply_to, ID_SIZE, "`reply_to`", optional=True)
     if message.HasField("quote"):
-        _require(len(message.reply_to) == ID_SIZE, "a quote of no message")
-        _check_quote(message.quote)
-    parent, kind = message, message.WhichOneof("kind")
-    if kind in (None, "group", "verification"):
-        raise _UnknownKind
-    field = kind
-    if kind == "sync":
-        parent, field = message.sync, message.sync.WhichOneof("kind")
-        if field is None:
-            raise _UnknownKind
-        kind = f"sync.{field}"
-    _CHECKS[kind](getattr(parent, field))
-    return kind
-
-
-def encode(message: pb.Content) -> bytes:
-    """A content of ours; a sync alone may be longer than what fits a `sent_copy`."""
-    try:
-        kind = _check(message)
-    except (_UnknownKind, _BrokenRule) as error:
-        raise ProtocolError(USAGE, f"content: {error or 'no known kind'}") from error
-    if message.fallback and kind not in _WITH_FALLBACK:
-        raise ProtocolError(USAGE, f"content: {kind} has no fallback")
-    encoded = message.SerializeToString()
-    if len(encoded) > (MAX_CONTENT if kind.startswith("sync.") else MAX_COPIED):
-        raise ProtocolError(USAGE, "content: too long")
-    return encoded
+        form.rule(bool(message.reply_to), "a quote of no message")
+        form.user(message.quote.author)
+        form.size(message.quote.excerpt, MAX_EXCERPT, "an excerpt")
+        form.exact(message.quote.hash, KEY_SIZE, "a quote's hash", optional=True)
+    kind = message.WhichOneof("kind")
+    form.known(kind is not None)
+    if kind is not None:
+        _RULES[kind](form, getattr(message, kind))
+    return not form.unknown
 
 
 def decode(encoded: bytes) -> Known | Unknown:
-    """What came; never an error. Nothing is shown of a sync, nor of what breaks a rule."""
+    """What a content is, by section 10.6; nothing is shown of what breaks a rule."""
     try:
         message = parse(pb.Content, encoded)
+        known = _is_known(message)
     except ProtocolError:
         return Unknown(encoded, "")
+    if known:
+        return Known(message, encoded)
+    return Unknown(encoded, "" if message.HasField("sync") else message.fallback)
+
+
+def encode(message: Any) -> bytes:
+    """A content of our own; ProtocolError(usage) if a receiver would not take it as known."""
+    encoded = message.SerializeToString()
+    # What has a content inside: of these two a copy is never made.
+    carries = message.WhichOneof("kind") in ("sync", "group")
+    most = MAX_CONTENT if carries else MAX_COPIED
     try:
-        return Known(message, _check(message), encoded)
-    except _UnknownKind:
-        hidden = any(map(message.HasField, ("sync", "group", "verification")))
-        return Unknown(encoded, "" if hidden else message.fallback)
-    except _BrokenRule:
-        return Unknown(encoded, "")
+        known = _is_known(message)
+    except ProtocolError as error:
+        raise ProtocolError(USAGE, error.text) from error
+    if not known or len(encoded) > most:
+        raise ProtocolError(USAGE, "content: unknown, or too long")
+    return encoded
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes(out) + bytes([value])
+def _shortened(text: str) -> str:
+    """At most 256 bytes of it, no character parted."""
+    return text.encode()[:MAX_FALLBACK].decode(errors="ignore")
 
 
-def pass_on(encoded: bytes, sent_at: int, expires_after: int = 0, reply_to: bytes = b"") -> bytes:
-    """The bytes that came with these fields behind them, defaults too: the last one counts."""
-    if len(reply_to) not in (0, ID_SIZE):
-        raise ProtocolError(USAGE, "content: `reply_to` has 16 bytes, or none")
-    own = b"\x08" + _varint(sent_at) + b"\x10" + _varint(expires_after)
-    return encoded + own + b"\x22" + bytes([len(reply_to)]) + reply_to
+def _degrees(value: int) -> str:
+    sign = "-" if value < 0 else ""
+    return f"{sign}{abs(value) // 10**7}.{abs(value) % 10**7:07}"
 
 
-def _fields(encoded: bytes) -> Iterable[tuple[int, bytes]]:
-    """The fields of a message as they stand there, with their numbers."""
-    at = 0
+def words(message: Any) -> str:
+    """What a content says in words, of whatever length; of no known kind its fallback."""
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        return message.fallback
+    value = getattr(message, kind)
+    if kind == "text":
+        return value.text
+    if kind == "edit":
+        return value.text.text
+    if kind == "attachments":
+        names = ", ".join(item.name for item in value.items if item.name)
+        return value.caption.text or names
+    if kind == "location":
+        place = f"geo:{_degrees(value.latitude)},{_degrees(value.longitude)}"
+        return f"{value.name} {place}" if value.name else place
+    if kind == "card":
+        return value.name
+    if kind == "sticker":
+        return value.emoji
+    return value.question if kind == "poll" else ""
+
+
+def fallback_of(message: Any) -> str:
+    """The fallback that a sender makes (the tables of section 10.1)."""
+    if message.WhichOneof("kind") in ("text", "edit"):
+        return ""
+    return _shortened(words(message))
+
+
+def _fields(encoded: bytes) -> Iterable[tuple[int, int, bytes]]:
+    """The number, wire type and bytes of each field of a protobuf message."""
+    place = 0
 
     def varint() -> int:
-        nonlocal at
+        nonlocal place
         value = shift = 0
         while True:
-            byte = encoded[at]
-            at += 1
+            if place >= len(encoded) or shift > 63:
+                raise ProtocolError(MALFORMED, "content: no protobuf")
+            byte = encoded[place]
+            place += 1
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
                 return value
 
-    while at < len(encoded):
-        start, key = at, varint()
-        match key & 7:
-            case 0:
-                varint()
-            case 1:
-                at += 8
-            case 2:
-                length = varint()
-                at += length
-            case 5:
-                at += 4
-            case _:
-                raise ProtocolError(USAGE, "content: a group")
-        yield key >> 3, encoded[start:at]
+    while place < len(encoded):
+        start = place
+        key = varint()
+        wire = key & 7
+        if wire == 0:
+            varint()
+        elif wire in (1, 5):
+            place += 8 if wire == 1 else 4
+        elif wire == 2:
+            length = varint()
+            place += length
+        else:
+            raise ProtocolError(MALFORMED, "content: a group of old protobuf")
+        if place > len(encoded):
+            raise ProtocolError(MALFORMED, "content: no protobuf")
+        yield key >> 3, wire, encoded[start:place]
+
+
+def _without(encoded: bytes, numbers: set[int]) -> bytes:
+    return b"".join(part for number, _, part in _fields(encoded) if number not in numbers)
+
+
+def pass_on(
+    encoded: bytes, sent_at: int, expires_after: int = 0, fallback: str | None = None
+) -> bytes:
+    """A content for another conversation: the bytes that came, our own fields behind them."""
+    own = _varint_field(_SENT_AT, sent_at) + _varint_field(2, expires_after)
+    if fallback is not None:
+        text = fallback.encode()
+        own += b"\x1a" + _varint(len(text)) + text
+    return _without(encoded, {_REPLY_TO, _QUOTE}) + own + _varint_field(6, 1)
+
+
+def _varint(value: int) -> bytes:
+    output = b""
+    while value >= 0x80:
+        output += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return output + bytes([value])
+
+
+def _varint_field(number: int, value: int) -> bytes:
+    return _varint(number << 3) + _varint(value)
 
 
 def quote_hash(author: bytes, message_id: bytes, encoded: bytes) -> bytes:
-    """Names a content that is quoted (10.3)."""
-    kept = b"".join(field for number, field in _fields(encoded) if number != 1)
-    return p.sha256(labels.QUOTED + b"\0" + p.lp(author) + message_id + kept)
+    """Section 10.3."""
+    said = _without(encoded, {_SENT_AT})
+    return sha256(labels.QUOTED + b"\0" + lp(author) + message_id + said)
 
 
-def commitment(answer: int, salt: bytes) -> bytes:
-    """What a quiz says of its answer (10.4)."""
-    return p.sha256(labels.QUIZ_ANSWER + b"\0" + salt + p.u32(answer))
+def quote_matches(quote: Any, message_id: bytes, encoded: bytes) -> bool:
+    """Whether a quote is of this content of the author's that it names."""
+    if not quote.hash or not equal(quote.hash, quote_hash(quote.author, message_id, encoded)):
+        return False
+    found = decode(encoded)
+    said = words(found.message) if isinstance(found, Known) else found.fallback
+    return said.startswith(quote.excerpt)
+
+
+def quiz_commitment(salt: bytes, answer: int) -> bytes:
+    """Section 10.4."""
+    return sha256(labels.QUIZ_ANSWER + b"\0" + salt + u32(answer))
+
+
+def call_keys(
+    call_id: bytes, offer_secret: bytes, answer_secret: bytes, caller: Address, callee: Address
+) -> tuple[bytes, bytes]:
+    """The caller's key and the callee's (section 10.5)."""
+    info = labels.CALL_MEDIA + call_id
+    for address in (caller, callee):
+        info += lp(address.user) + u32(address.device)
+    output = hkdf(offer_secret, answer_secret, info, 64)
+    return output[:32], output[32:]
 
 
 @dataclass(frozen=True)
-class Cast:
-    """A vote, and the message that it came in."""
+class CastVote:
+    """A vote as it came: who has cast it, the id of the message, and its content."""
 
     author: bytes
-    sent_at: int
     message_id: bytes
-    vote: pb.Vote
+    message: Any
 
 
-def tally(poll: pb.Poll, author: bytes, message_id: bytes, votes: Iterable[Cast]) -> list[int]:
-    """How often each choice of a poll was chosen: the newest of each account (10.4)."""
-    newest: dict[bytes, tuple[int, bytes, int]] = {}
+def tally(
+    choices: int, most: int, author: bytes, message_id: bytes, votes: Iterable[CastVote]
+) -> list[int]:
+    """How often each choice of a poll was chosen: each account's newest vote that is valid."""
+    newest: dict[bytes, tuple[tuple[int, bytes], int]] = {}
     for cast in votes:
-        chosen = cast.vote.choices
-        here = (cast.vote.poll.author, cast.vote.poll.message_id) == (author, message_id)
-        if here and chosen < 1 << len(poll.choices) and chosen.bit_count() <= poll.most:
-            this = (cast.sent_at, cast.message_id, chosen)
-            newest[cast.author] = max(this, newest.get(cast.author, this))
-    counted = [chosen for _, _, chosen in newest.values()]
-    return [sum(chosen >> place & 1 for chosen in counted) for place in range(len(poll.choices))]
-
-
-@dataclass(frozen=True)
-class Device:
-    """One end of a call."""
-
-    user: bytes
-    device: int
-
-
-def media_keys(
-    call_id: bytes, offer_secret: bytes, answer_secret: bytes, caller: Device, callee: Device
-) -> tuple[bytes, bytes]:
-    """The keys of what the caller sends, and of what the callee sends (10.5)."""
-    ends = b"".join(p.lp(end.user) + p.u32(end.device) for end in (caller, callee))
-    keys = p.hkdf(offer_secret, answer_secret, labels.CALL_MEDIA + call_id + ends, 64)
-    return keys[:32], keys[32:]
+        vote = cast.message.vote
+        poll = (vote.poll.author, vote.poll.message_id)
+        valid = vote.choices >> choices == 0 and vote.choices.bit_count() <= most
+        if not cast.message.HasField("vote") or poll != (author, message_id) or not valid:
+            continue
+        rank = (cast.message.sent_at, cast.message_id)
+        if cast.author not in newest or newest[cast.author][0] < rank:
+            newest[cast.author] = (rank, vote.choices)
+    chosen = [choice for _, choice in newest.values()]
+    return [sum(choice >> i & 1 for choice in chosen) for i in range(choices)]

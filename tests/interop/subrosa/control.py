@@ -4,12 +4,16 @@ from collections.abc import Sequence
 
 from .errors import MALFORMED, USAGE, ProtocolError
 from .protobuf import envelope as pb
+from .roster import check_ask
 
 MAX_ENTRIES = 100
 NAME_SIZE = 16
 EPHEMERAL_SIZE = 32
 HASH_SIZE = 32
 SIGNATURE_SIZE = 64
+GROUP_SIZE = KEY_SIZE = 32
+CHAIN_SIZE = 8
+HALF_HEAD = 16
 Range = tuple[int, int]
 
 
@@ -37,6 +41,23 @@ def _check_not_opened(message: pb.NotOpened) -> None:
     _require(names + ephemerals <= MAX_ENTRIES, "more than 100 envelopes")
 
 
+def _check_group(kind: str, message: pb.Control) -> None:
+    """Lengths alone: what else is wrong with a sender key is refused by who takes it (14.4)."""
+    found = getattr(message, kind)
+    _require(len(found.group_id) == GROUP_SIZE, "a group id has 32 bytes")
+    if kind == "sender_key":
+        sizes = (len(found.chain_key), len(found.header_seed), len(found.verifying_key))
+        _require(set(sizes) == {KEY_SIZE}, "a part of a sender key has 32 bytes")
+        _require(len(found.replaced_chain_id) in (0, CHAIN_SIZE), "a chain id has 8 bytes")
+    if kind in ("sender_key", "sender_key_saved", "group_messages_wanted"):
+        _require(len(found.chain_id) == CHAIN_SIZE, "a chain id has 8 bytes")
+    if kind == "group_messages_wanted":
+        _require(len(found.iterations) <= MAX_ENTRIES, "more than 100 iterations")
+    elif kind == "group_behind":
+        _require(len(found.head) in (0, HALF_HEAD), "half a head has 16 bytes")
+        check_ask(found.ask)
+
+
 def check(control: pb.Control) -> None:
     """ProtocolError(malformed) as in sections 7.2 and 7.4; an unknown kind passes."""
     kind = control.WhichOneof("kind")
@@ -46,6 +67,11 @@ def check(control: pb.Control) -> None:
         _check_ranges(getattr(control, kind))
     elif kind == "not_opened":
         _check_not_opened(control.not_opened)
+    elif kind in (
+        "sender_key", "sender_key_saved", "sender_key_wanted", "group_messages_wanted",
+        "group_behind",
+    ):
+        _check_group(kind, control)
 
 
 def _own(control: pb.Control) -> pb.Control:

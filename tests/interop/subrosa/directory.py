@@ -73,13 +73,14 @@ def check_publication(encoded: bytes, known: DeviceList | None = None) -> Checke
         raise ProtocolError(REFUSED, "publication: of a device that is not listed")
     user = device_list.user
     try:
-        signed = check_prekey(user, device, publication.signed_prekey, SIGNED, 0)
+        signed = check_prekey(user, device, publication.signed_prekey, SIGNED)
         one_time = tuple(
-            check_prekey(user, device, prekey, ONE_TIME, 0)
+            check_prekey(user, device, prekey, ONE_TIME)
             for prekey in publication.one_time_prekeys
         )
     except InvalidKey as error:
         raise ProtocolError(REFUSED, f"publication: {error}") from error
+    _require(all(prekey.expires_at for prekey in (signed, *one_time)), "`expires_at` of 0")
     _require(len({prekey.id for prekey in one_time}) == len(one_time), "a one-time prekey twice")
     return CheckedPublication(
         publication, publication.id, device_list, device, signed, one_time, publication.stock

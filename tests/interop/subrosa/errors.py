@@ -8,6 +8,7 @@ KEY_GONE = "key-gone"
 TOO_FAR = "too-far"
 NOT_OPENED = "not-opened"
 OTHER_ROSTER = "other-roster"
+UNKNOWN_HEAD = "unknown-head"
 REFUSED = "refused"
 USAGE = "usage"
 

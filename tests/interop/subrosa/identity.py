@@ -1,7 +1,7 @@
 """Accounts, device lists, view and safety number: SPEC.md, section 3."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import labels
@@ -81,26 +81,30 @@ def list_hash(encoded: bytes) -> bytes:
     return sha256(labels.DEVICE_LIST + b"\0" + encoded)
 
 
-def make_list(device: DeviceKeys, version: int = 1, previous: bytes = b"") -> bytes:
-    """The encoded SignedDeviceList of an account with this one device."""
+def make_entry(device: DeviceKeys) -> pb.DeviceEntry:
+    """A device's own entry (section 3.2)."""
     address, account_key = device.address, device.account.public
-    proof = sign(
-        device.signing.private,
-        labels.DEVICE_ENTRY,
-        device_entry_message(address.user, account_key, address.device, device.identity.public),
+    message = device_entry_message(
+        address.user, account_key, address.device, device.identity.public
     )
-    entry = pb.DeviceEntry(
+    return pb.DeviceEntry(
         device_id=address.device,
         signing_key=device.signing.public,
         identity_key=device.identity.public,
-        proof=proof,
+        proof=sign(device.signing.private, labels.DEVICE_ENTRY, message),
     )
+
+
+def make_list(
+    device: DeviceKeys, version: int = 1, previous: bytes = b"", others: Sequence[DeviceKeys] = ()
+) -> bytes:
+    """The encoded SignedDeviceList of an account with this device, and others of the account."""
     encoded = pb.DeviceList(
-        user_id=address.user,
-        account_key=account_key,
+        user_id=device.address.user,
+        account_key=device.account.public,
         version=version,
         previous=previous,
-        devices=[entry],
+        devices=map(make_entry, (device, *others)),
     ).SerializeToString()
     signature = sign(device.account.private, labels.DEVICE_LIST, encoded)
     return pb.SignedDeviceList(list=encoded, signature=signature).SerializeToString()

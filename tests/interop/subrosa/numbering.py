@@ -55,7 +55,8 @@ class Numbers:
     """What one device remembers of the numbers to and from another.
 
     `sent` has short ids, `latest` names what was sent last. `arrivals` counts new messages and
-    rises of `highest`, the last of which was number `raised`.
+    rises of `highest`, the last of which was number `raised`. `given_up` is the newest missing id
+    of a known number that was.
     """
 
     sent: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Numbers:
     gaps: tuple[Gap, ...] = ()
     arrivals: int = 0
     raised: int = 0
+    given_up: tuple[int, int] = (0, 0)
 
     def last(self) -> tuple[int, int]:
         """`last_seq` and `last_id` of a message sent now."""
@@ -177,7 +179,8 @@ class Numbers:
             return self, []
         if seq > self.highest:
             return self._raise_highest(seq, seq)
-        if not known or self._is_missing(seq, short):
+        given_up = (seq, short) == self.given_up
+        if not known or given_up or self._is_missing(seq, short):
             return self, []
         return self._add_gap(Gap(seq, seq, short))
 
@@ -191,4 +194,8 @@ class Numbers:
     def _limit_gaps(self, reports: list[str]) -> tuple["Numbers", list[str]]:
         excess = max(0, len(self.gaps) - MAX_GAPS)
         given_up = [f"given-up:{gap.first}-{gap.last}" for gap in self.gaps[:excess]]
-        return replace(self, gaps=self.gaps[excess:]), reports + given_up
+        # Every message of the peer's goes on naming the newest of one id that was given up.
+        one_id = [(g.first, g.short) for g in self.gaps[:excess] if g.short is not None]
+        newest = max([self.given_up, *one_id], key=lambda named: named[0])
+        state = replace(self, gaps=self.gaps[excess:], given_up=newest)
+        return state, reports + given_up

@@ -133,7 +133,7 @@ class Peer:
         if their_list.devices.get(address.device) != target.device:
             raise ProtocolError(REFUSED, "bundle: the newest list lacks this device")
         contact = self.contacts.get(address, Contact())
-        generation = next_generation(contact.highest_generation, now)
+        generation = next_generation(contact.sessions, contact.highest_generation, now)
         result = hs.initiate(
             self.keys, self.list.signed, generation, their_list.account_key, user, target
         )
@@ -148,15 +148,16 @@ class Peer:
         )
         self.lists[user] = their_list
         self.contacts[address] = replace(
-            contact,
-            sessions=add_session(contact.sessions, session),
-            highest_generation=generation,
+            contact, sessions=add_session(contact.sessions, session)
         )
         return address
 
     def _drop_idle_sessions(self, now: int) -> None:
         self.contacts = {
-            address: replace(contact, sessions=live_sessions(contact.sessions, now))
+            address: replace(
+                contact,
+                sessions=live_sessions(contact.sessions, contact.highest_generation, now),
+            )
             for address, contact in self.contacts.items()
         }
 
@@ -215,7 +216,10 @@ class Peer:
         )
         if session is None:
             raise ProtocolError(USAGE, "nothing asks for an answer")
-        highest = max(contact.highest_generation, session.generation + 1)
+        sending = self._sending_session(contact)
+        highest = max(
+            contact.highest_generation, sending.generation, session.generation + 1
+        )
         control = pb.Control(highest_generation=highest)
         envelope = self._send_control(to, session, control)
         self.contacts[to] = replace(self.contacts[to], to_answer=b"")
@@ -254,7 +258,7 @@ class Peer:
         return self.contacts[address]
 
     def _sending_session(self, contact: Contact) -> Session:
-        session = sending_session(contact.sessions, self.now())
+        session = sending_session(contact.sessions, contact.highest_generation, self.now())
         if session is None:
             raise ProtocolError(USAGE, "no session to send in")
         return session
@@ -302,7 +306,11 @@ class Peer:
             if place:
                 contact = self.contacts[session.peer]
                 updated, delivery = session.receive(message, now, place)
-                contact = contact.update(updated)
+                # Something of the peer's has opened in it: its generation is known (5.6).
+                contact = replace(
+                    contact.update(updated),
+                    highest_generation=max(contact.highest_generation, updated.generation),
+                )
                 return self._deliver(contact, updated, delivery, with_handshake)
         raise ProtocolError(UNKNOWN, "no session has this tag")
 
@@ -343,9 +351,12 @@ class Peer:
 
     def _asks_for_answer(self, contact: Contact, session: Session) -> bool:
         """Whether a message with a handshake, opened in this session, does so (section 5.6)."""
-        sending = self._sending_session(contact)
-        other = sending.handshake_id != session.handshake_id
-        return not session.initiator and other and sending.generation >= session.generation
+        highest, now = contact.highest_generation, self.now()
+        sending = sending_session(contact.sessions, highest, now)
+        if sending is None or sending.handshake_id == session.handshake_id:
+            return False
+        higher = sending.generation >= session.generation
+        return not session.initiator and higher and not sending.is_implausible(highest, now)
 
     def _deliver(
         self, contact: Contact, session: Session, delivery: Delivery, with_handshake: bool

@@ -50,6 +50,7 @@ class PublicPrekey:
     mlkem: bytes
     sp: bytes
     id: bytes
+    expires_at: int
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,12 @@ def make_bundle(
 
 
 def check_prekey(
-    user: bytes, device: ListedDevice, signed: pb.SignedPrekey, kind: int, now: int
+    user: bytes, device: ListedDevice, signed: pb.SignedPrekey, kind: int
 ) -> PublicPrekey:
-    """One prekey of a listed device; InvalidKey or ProtocolError if it is not good."""
+    """One prekey of a listed device; InvalidKey or ProtocolError if it is not good.
+
+    Whether it has expired is for the caller to look at.
+    """
     if len(signed.prekey) > MAX_PREKEY or signed.ByteSize() > MAX_SIGNED_PREKEY:
         raise ProtocolError(REFUSED, "a prekey is too long")
     address = Address(user, device.device)
@@ -130,11 +134,13 @@ def check_prekey(
     prekey = parse(pb.Prekey, signed.prekey)
     if prekey.kind != kind:
         raise ProtocolError(REFUSED, "a prekey of another kind")
-    if prekey.expires_at <= now:
-        raise ProtocolError(REFUSED, "a prekey has expired")
     sp = sp_of(address, signed.prekey)
     return PublicPrekey(
-        check_x25519(prekey.x25519), check_mlkem(prekey.mlkem768), sp, id_of(sp)
+        check_x25519(prekey.x25519),
+        check_mlkem(prekey.mlkem768),
+        sp,
+        id_of(sp),
+        prekey.expires_at,
     )
 
 
@@ -146,17 +152,23 @@ def check_bundle(encoded: bytes, user: bytes, now: int) -> CheckedBundle:
     device_list = check_list(bundle.device_list.SerializeToString())
     if device_list.user != user:
         raise ProtocolError(REFUSED, "bundle: of another user")
-    devices: dict[int, CheckedDevice] = {}
+    devices: dict[int, CheckedDevice | None] = {}
     for entry in bundle.devices:
         listed = device_list.devices.get(entry.device_id)
         if listed is None or entry.device_id in devices:
             raise ProtocolError(REFUSED, "bundle: a device that is not listed, or comes twice")
         try:
-            signed = check_prekey(user, listed, entry.signed_prekey, SIGNED, now)
+            signed = check_prekey(user, listed, entry.signed_prekey, SIGNED)
             one_time = None
             if entry.HasField("one_time_prekey"):
-                one_time = check_prekey(user, listed, entry.one_time_prekey, ONE_TIME, now)
+                one_time = check_prekey(user, listed, entry.one_time_prekey, ONE_TIME)
         except InvalidKey as error:
             raise ProtocolError(REFUSED, f"bundle: {error}") from error
-        devices[entry.device_id] = CheckedDevice(listed, signed, one_time)
-    return CheckedBundle(device_list, tuple(devices.values()))
+        if one_time and one_time.expires_at <= now:
+            one_time = None
+        alive = signed.expires_at > now
+        devices[entry.device_id] = CheckedDevice(listed, signed, one_time) if alive else None
+    found = tuple(device for device in devices.values() if device)
+    if devices and not found:
+        raise ProtocolError(REFUSED, "bundle: every signed prekey has expired")
+    return CheckedBundle(device_list, found)

@@ -40,6 +40,10 @@ def u32(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
 
+def u64(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
 def lp(data: bytes) -> bytes:
     """A byte string with its length in front (section 2.1)."""
     return u16(len(data)) + data

@@ -45,16 +45,22 @@ class Session:
     since: int
     last_used: int
     handshake: pb.Handshake | None = None
+    given_up: bool = False
 
     def is_over(self, now: int) -> bool:
         """Whether it is still in its first chain, and too late to send in it (4.4)."""
         return self.handshake is not None and now - self.started > FIRST_CHAIN_LIFETIME
 
-    def rank(self, now: int) -> tuple[bool, bool, int, bytes]:
+    def is_implausible(self, highest: int, now: int) -> bool:
+        """Whether a clock that was ahead has begun it: the peer refuses it (5.6)."""
+        own = self.initiator and not self.confirmed
+        return own and self.generation > max(now, highest) + GENERATION_JUMP
+
+    def rank(self, highest: int, now: int) -> tuple[bool, bool, int, bytes]:
         """The order in which sessions are chosen for sending, the greatest first (5.6)."""
         inverted_ad = bytes(255 - byte for byte in self.ratchet.ad)
         preferred = self.confirmed or self.replacement
-        return not self.is_over(now), preferred, self.generation, inverted_ad
+        return not self.is_implausible(highest, now), preferred, self.generation, inverted_ad
 
     def send(
         self, encoded: bytes, now: int, random: Random = os.urandom
@@ -134,28 +140,52 @@ def responded_session(
     )
 
 
-def sending_session(sessions: tuple[Session, ...], now: int) -> Session | None:
-    """Which session sends (5.6)."""
-    return max(sessions, key=lambda session: session.rank(now), default=None)
+def sending_session(
+    sessions: tuple[Session, ...], highest: int, now: int
+) -> Session | None:
+    """Which session sends (5.6); `highest` is the highest known generation.
+
+    One whose first chain is over may be the one: then sending fails.
+    """
+    able = [session for session in sessions if not session.given_up]
+    usable = [s for s in able if not s.is_over(now) and now - s.last_used < IDLE_LIFETIME]
+    best = max(able, key=lambda session: session.rank(highest, now), default=None)
+    if best and best.is_over(now) and usable:
+        return max(usable, key=lambda session: session.rank(highest, now))
+    return best
 
 
-def live_sessions(sessions: tuple[Session, ...], now: int) -> tuple[Session, ...]:
-    """The one that sends, and those used within 30 days."""
-    sending = sending_session(sessions, now)
-    return tuple(s for s in sessions if s is sending or now - s.last_used < IDLE_LIFETIME)
+def live_sessions(
+    sessions: tuple[Session, ...], highest: int, now: int
+) -> tuple[Session, ...]:
+    """The one that sends, those used within 30 days, and those of the highest generations."""
+    newest = (
+        max(sessions, key=lambda s: s.generation, default=None),
+        max((s for s in sessions if s.confirmed), key=lambda s: s.generation, default=None),
+        sending_session(sessions, highest, now),
+    )
+    return tuple(
+        s for s in sessions
+        if now - s.last_used < IDLE_LIFETIME or any(s is kept for kept in newest)
+    )
 
 
 def add_session(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
-    """With a ninth session, one that is not confirmed goes, else any; never the new one."""
+    """With a ninth session, one that was given up goes, else one that is not confirmed, else any;
+    never the new one."""
     if len(sessions) >= MAX_SESSIONS:
-        worst = min(sessions, key=lambda session: (session.confirmed, session.generation))
+        worst = min(sessions, key=lambda s: (not s.given_up, s.confirmed, s.generation))
         sessions = tuple(session for session in sessions if session is not worst)
     return sessions + (new,)
 
 
-def next_generation(highest: int, now: int) -> int:
+def next_generation(sessions: tuple[Session, ...], highest: int, now: int) -> int:
     """An initiator's generation."""
-    return max(highest + 1, now)
+    own = [
+        s.generation + 1 for s in sessions
+        if s.initiator and not s.confirmed and not s.is_implausible(highest, now)
+    ]
+    return max(highest + 1, now, *own)
 
 
 def acceptable_generation(generation: int, highest: int, met: bool, now: int) -> bool:
