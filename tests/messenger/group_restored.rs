@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use subrosa::store::MemoryStore;
-use subrosa::{Consent, EventKind, GroupId, Messenger};
+use subrosa::{Consent, EventKind, GroupChange, GroupId, Messenger, Role};
 
 use crate::groups::{group_of, members, say, three};
 use crate::world::{Device, World};
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The same device on a disk as it was once.
@@ -85,4 +86,27 @@ fn of_what_was_forgotten_only_whom_we_have_accepted_is_asked() {
     bob.say(&alice.user(), "hello");
     world.pass(3 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
     assert!(takes_part(&mut bob, &group));
+}
+
+#[test]
+fn a_device_that_is_linked_after_its_user_has_left_takes_no_part() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    bob.messenger.change_group(&group, GroupChange::Leave).unwrap();
+    world.carry(&mut bob);
+    // Nobody hears of it.
+    world.mail_of(&alice.address());
+    let mut tablet = world.link(&mut bob);
+    let known = tablet.messenger.group(&group).unwrap();
+    assert!(known.is_some_and(|known| known.role.is_none()));
+    world.settle(&mut [&mut alice, &mut bob, &mut tablet]);
+    alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
+    for _ in 0..2 {
+        say(&mut alice, &group, "hello");
+        world.pass(6 * HOUR, &mut [&mut alice, &mut tablet]);
+    }
+    assert!(members(&mut alice, &group).contains(&(bob.user(), Role::Member)));
+    assert!(!takes_part(&mut tablet, &group));
+    assert!(tablet.texts().is_empty());
 }
