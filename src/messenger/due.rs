@@ -51,6 +51,10 @@ pub(super) enum Job {
     GroupUnknown,
     /// A message that disappears.
     Disappear,
+    /// Groups that a device may have forgotten.
+    GroupReminder,
+    /// Groups that others speak of, and that this device may have forgotten.
+    GroupForgotten,
 }
 
 impl Job {
@@ -70,6 +74,8 @@ impl Job {
             Self::Emoji => 12,
             Self::GroupUnknown => 13,
             Self::Disappear => 14,
+            Self::GroupReminder => 15,
+            Self::GroupForgotten => 16,
         }
     }
 
@@ -89,6 +95,8 @@ impl Job {
             12 => Self::Emoji,
             13 => Self::GroupUnknown,
             14 => Self::Disappear,
+            15 => Self::GroupReminder,
+            16 => Self::GroupForgotten,
             _ => return None,
         })
     }
@@ -183,6 +191,10 @@ impl Work<'_> {
             },
             Job::GroupUnknown => self.try_unknown(device().as_ref()),
             Job::Disappear => self.disappear(subject),
+            Job::GroupReminder => {
+                device().map_or(Ok(()), |address| self.remind_of_groups(&address))
+            }
+            Job::GroupForgotten => self.ask_for_forgotten(subject),
             Job::GroupIntents => match subject.try_into() {
                 Ok(group) => self.add_intended(&GroupId::from_bytes(group)),
                 Err(_) => Ok(()),

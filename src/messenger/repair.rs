@@ -183,7 +183,7 @@ impl Work<'_> {
         if tell {
             self.tell(Happening::DeviceRestored(address.clone()));
         }
-        Ok(())
+        self.may_have_forgotten_groups(address)
     }
 
     /// A session with this device is not the same on both sides: another one is begun.
@@ -223,6 +223,7 @@ impl Work<'_> {
     /// A session was begun to repair one: says what is missing, and sends again what has no
     /// receipt.
     pub(super) fn has_begun_again(&mut self, address: &Address) -> Result<(), Error> {
+        self.may_have_forgotten_groups(address)?;
         let mut spoken = self.name_not_opened(address)?;
         let log = self.log_of(address)?;
         for (seq, entry) in log {

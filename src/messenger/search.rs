@@ -173,6 +173,7 @@ impl Work<'_> {
         let id = accepted.session().id();
         let spent = accepted.spent();
         let mut peer = self.peer(&address)?;
+        let is_another = peer.sending_session(self.now).is_some();
         let step = match peer.admit(accepted, &mut replays, self.now) {
             Ok(step) => step,
             Err(_) => {
@@ -187,6 +188,9 @@ impl Work<'_> {
         match spent {
             Some(id) => self.spend_prekey(id)?,
             None => self.note_replay(&signed, ephemeral, id, &replays)?,
+        }
+        if !blocked && is_another {
+            self.may_have_forgotten_groups(&address)?;
         }
         if !blocked && self.has_waiting(&address.user)? {
             // What had no session to go into has one now.

@@ -38,6 +38,10 @@ impl Work<'_> {
             gone.extend(NumberRange::new(next, last));
         }
         self.save_health(address, &health);
+        if !gone.is_empty() {
+            // What was confirmed is not kept: whoever asks for it may have forgotten it.
+            self.may_have_forgotten_groups(address)?;
+        }
         for gone in gone.chunks(RANGES_A_MESSAGE).take(MAX_NAMES / RANGES_A_MESSAGE) {
             self.send_control(address, Control::Unavailable(gone.to_vec()))?;
         }

@@ -380,6 +380,12 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Of somebody who knows nothing of the group: all of it.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { seal: [0; 32], tips: Vec::new(), wanted: Vec::new() }
+    }
+
     /// Decodes what a member asks for.
     ///
     /// # Errors

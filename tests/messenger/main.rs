@@ -14,6 +14,7 @@ mod group_forgotten;
 mod group_hostile;
 mod group_late;
 mod group_people;
+mod group_restored;
 mod group_thousand;
 mod group_unknown;
 mod groups;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use subrosa::{Address, Consent, Group, GroupId, MessageId, Role, UserId};
+use subrosa::{Consent, Group, GroupId, MessageId, Role, UserId};
 
 use crate::account::{Promise, Said};
 use crate::checks::RESTORED_WITHIN;
@@ -85,8 +85,8 @@ impl World {
     }
 
     /// The devices that take part in a group, and how they know it; not those that nobody
-    /// has told that they are out: who is removed before the invitation has come, and hears of
-    /// it first, takes part in his own eyes alone.
+    /// has told that they are out: who was restored to a time when he was in it, or whose own
+    /// leave came late to others, takes part in his own eyes alone.
     fn taking_part(&mut self, group: &GroupId) -> Vec<(usize, Group)> {
         let all = (0..self.devices.len()).filter(|i| self.is_listed(&self.devices[*i]));
         let all = all.collect::<Vec<_>>().into_iter();
@@ -181,14 +181,8 @@ impl World {
     fn is_heard_by_all(&self, i: usize, id: MessageId) -> bool {
         let sender = &self.devices[i];
         let said = &sender.database.said[&id];
-        // Who was restored to a time when it was in no such group is not told of it again, nor
-        // is anybody by whose disk was restored.
-        let has_forgotten = |to: &Address| {
-            let takes_part = self.at(to).database.takes_part.contains(&said.group);
-            !takes_part && !self.forgotten.is_empty()
-        };
         let mut owed = self.owed(sender, said);
-        owed.all(|promise| self.lacking(sender, id, promise).iter().all(has_forgotten))
+        owed.all(|promise| self.lacking(sender, id, promise).is_empty())
     }
 }
 

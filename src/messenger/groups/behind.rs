@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::daily::DAY;
 use super::super::errand::Urgency;
+use super::super::repair::HOUR;
 use super::super::work::Work;
 use super::super::{Error, table};
 use crate::address::Address;
@@ -13,10 +15,11 @@ use crate::timestamp::Timestamp;
 use crate::wire::stored::{self, messenger::AskedOften};
 use crate::wire::{Ask, Control, GroupBehind, MessageId};
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
-
 /// How often a device is asked, or answered, about one group within an hour.
 const AN_HOUR: u32 = 20;
+
+/// How often a device that knows nothing of a group is told all of it within a day.
+const A_DAY: u32 = 4;
 
 /// How many bytes of changes go into one answer; who lacks more asks again.
 const ANSWER_LEN: usize = 128 * 1024;
@@ -36,10 +39,42 @@ pub(super) enum Counted {
     MissingAsked,
     UnknownAsked,
     Searched,
+    Reminded,
+    Mentioned,
+    IntroductionAsked,
+    Introduced,
+}
+
+impl Counted {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Asked => 0,
+            Self::Answered => 1,
+            Self::Told => 2,
+            Self::Served => 3,
+            Self::Wanted => 4,
+            Self::HandedOver => 5,
+            Self::MissingAsked => 6,
+            Self::UnknownAsked => 7,
+            Self::Searched => 8,
+            Self::Reminded => 9,
+            Self::Mentioned => 10,
+            Self::IntroductionAsked => 11,
+            Self::Introduced => 12,
+        }
+    }
+
+    /// Within what time.
+    const fn within(self) -> Duration {
+        match self {
+            Self::Reminded | Self::Introduced => DAY,
+            _ => HOUR,
+        }
+    }
 }
 
 impl Work<'_> {
-    /// Whether this may be done (once more) for a device within this hour; then it is
+    /// Whether this may be done (once more) for a device within this hour, or day; then it is
     /// counted.
     pub(super) fn may_again(
         &mut self,
@@ -48,22 +83,12 @@ impl Work<'_> {
         group: &GroupId,
         limit: u32,
     ) -> Result<bool, Error> {
-        let number = match what {
-            Counted::Asked => 0,
-            Counted::Answered => 1,
-            Counted::Told => 2,
-            Counted::Served => 3,
-            Counted::Wanted => 4,
-            Counted::HandedOver => 5,
-            Counted::MissingAsked => 6,
-            Counted::UnknownAsked => 7,
-            Counted::Searched => 8,
-        };
-        let key = table::of_device(address, &[group.as_bytes().as_slice(), &[number]].concat());
+        let rest = [group.as_bytes().as_slice(), &[what.number()]].concat();
+        let key = table::of_device(address, &rest);
         let row = self.view.get(table::ASKED, &key)?;
         let mut often: AskedOften =
             row.and_then(|row| stored::decode(&row, "count").ok()).unwrap_or_default();
-        if self.now.apart(Timestamp::from_millis(often.since)) >= HOUR {
+        if self.now.apart(Timestamp::from_millis(often.since)) >= what.within() {
             often = AskedOften { since: self.now.as_millis(), times: 0 };
         }
         if often.times >= limit {
@@ -108,20 +133,28 @@ impl Work<'_> {
         behind: &GroupBehind,
     ) -> Result<(), Error> {
         let group = GroupId::from_bytes(behind.group_id);
-        // Also what was before we left, which they may not know.
-        let Some(known) = self.known(&group)?.filter(|known| known.may_speak(self.now)) else {
-            return Ok(());
+        let Some(known) = self.known(&group)? else {
+            return self.may_have_forgotten(address, &group);
         };
+        // Also what was before we left, which they may not know.
+        if !known.may_speak(self.now) {
+            return Ok(());
+        }
         let Some(roster) = self.roster(&group)? else { return Ok(()) };
         let sender = self.list_of(&address.user)?.map(|list| Member::of(&list));
         if sender.is_none_or(|sender| roster.role(&sender).is_none()) {
             return Ok(());
         }
-        if let Some(ask) = roster.ask_for(&behind.ask) {
+        let knows_nothing = behind.ask == Ask::nothing();
+        if knows_nothing && !self.may_again(Counted::Introduced, address, &group, A_DAY)? {
+            return Ok(());
+        }
+        if let Some(ask) = roster.ask_for(&behind.ask).filter(|_| !knows_nothing) {
             // They have something that is not here.
             self.ask_with(address, &group, ask, None)?;
         }
         let mut news = match roster.answer(&behind.ask, ANSWER_LEN) {
+            _ if knows_nothing => self.introduction(&roster),
             Answer::Update(update) => self.news_of(&update),
             Answer::Welcome(welcome, update) => {
                 GroupNews { welcome: welcome.encode(), ..self.news_of(&update) }

@@ -240,6 +240,9 @@ impl Work<'_> {
         distribution: &SenderKeyDistribution,
     ) -> Result<(), Error> {
         let group = GroupId::from_bytes(*distribution.group_id());
+        if self.known(&group)?.is_none() {
+            return self.may_have_forgotten(sender, &group);
+        }
         if self.speaker(sender, &group)?.is_none() {
             return Ok(());
         }

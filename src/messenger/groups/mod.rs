@@ -6,7 +6,7 @@
 //! | `change`, `view` | what an app says and sees |
 //! | `known`, `rosters`, `heads`, `people`, `cache` | what is kept of a group |
 //! | `act`, `intents`, `consent` | what this side does |
-//! | `notes`, `early`, `news`, `parts`, `behind` | what members tell each other |
+//! | `notes`, `early`, `news`, `parts`, `behind`, `reminders` | what members tell each other |
 //! | `readers`, `own_chain`, `speak` | sending |
 //! | `chains`, `keys`, `listen`, `unknown`, `waiting` | receiving |
 //! | `gaps`, `copies`, `sweep` | what went missing, and what is forgotten |
@@ -33,6 +33,7 @@ mod own_chain;
 mod parts;
 mod people;
 mod readers;
+mod reminders;
 mod rosters;
 mod speak;
 mod sweep;

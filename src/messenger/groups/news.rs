@@ -74,11 +74,11 @@ impl Work<'_> {
         self.tell_member(&Member::of(&own.list), group, &news)
     }
 
-    /// The same, of all groups that we have not left.
+    /// The same, of all groups; of those that we have left, that we have: others may not know.
     pub(in crate::messenger) fn introduce_all_to_own(&mut self) -> Result<(), Error> {
         for group in self.all_groups()? {
             let Some(known) = self.known(&group)? else { continue };
-            if known.consent != Consent::Stranger {
+            if known.consent != Consent::Stranger || known.left_at.is_some() {
                 let decided = (known.decided(), known.consent_at);
                 self.introduce_to_own(&group, Some(decided))?;
             }

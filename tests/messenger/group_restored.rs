@@ -1,0 +1,112 @@
+//! Devices that run on an old state, and what they have forgotten of groups.
+
+use std::time::Duration;
+
+use subrosa::store::MemoryStore;
+use subrosa::{Consent, EventKind, GroupChange, GroupId, Messenger, Role};
+
+use crate::groups::{group_of, members, say, three};
+use crate::world::{Device, World};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The same device on a disk as it was once.
+fn restored(world: &mut World, disk: &MemoryStore) -> Device {
+    let (store, options) = (disk.snapshot(), world.options());
+    let messenger = Messenger::open(store.clone(), options.clone()).unwrap().ready().unwrap();
+    world.device(messenger, store, options)
+}
+
+fn takes_part(device: &mut Device, group: &GroupId) -> bool {
+    let known = device.messenger.group(group).unwrap();
+    known.is_some_and(|known| known.consent == Consent::Accepted && known.role.is_some())
+}
+
+#[test]
+fn who_was_restored_to_before_an_invitation_is_told_of_the_group_again() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let disk = bob.store.snapshot();
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    say(&mut alice, &group, "one");
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    let mut bob = restored(&mut world, &disk);
+    assert!(!takes_part(&mut bob, &group));
+    bob.say(&alice.user(), "where was I?");
+    world.pass(2 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert!(takes_part(&mut bob, &group));
+    assert_eq!(members(&mut bob, &group), members(&mut alice, &group));
+    say(&mut alice, &group, "two");
+    say(&mut bob, &group, "I am back");
+    world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert!(bob.texts().contains(&"two".to_owned()), "{:?}", bob.texts());
+    assert!(carol.texts().contains(&"I am back".to_owned()), "{:?}", carol.texts());
+    // And then there is rest.
+    world.pass(2 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    let before = world.carried;
+    world.pass(3 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert_eq!(world.carried, before);
+}
+
+#[test]
+fn a_device_that_was_restored_hears_of_its_groups_from_another_of_its_user() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let mut tablet = world.link(&mut bob);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
+    let disk = tablet.store.snapshot();
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
+    assert!(takes_part(&mut tablet, &group));
+    bob.say(&bob.user(), "what the restored tablet will ask for");
+    world.settle(&mut [&mut bob, &mut tablet]);
+    let mut tablet = restored(&mut world, &disk);
+    // Alice and Carol are away.
+    tablet.say(&bob.user(), "a note");
+    bob.say(&alice.user(), "hello");
+    world.pass(14 * DAY, &mut [&mut bob, &mut tablet]);
+    assert!(takes_part(&mut tablet, &group));
+}
+
+#[test]
+fn of_what_was_forgotten_only_whom_we_have_accepted_is_asked() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let disk = bob.store.snapshot();
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let mut bob = restored(&mut world, &disk);
+    // Bob and Carol have never met.
+    for _ in 0..3 {
+        say(&mut carol, &group, "hello");
+        world.pass(DAY, &mut [&mut bob, &mut carol]);
+    }
+    assert!(!bob.told.iter().any(|kind| matches!(kind, EventKind::Invited { .. })));
+    say(&mut alice, &group, "hello");
+    bob.say(&alice.user(), "hello");
+    world.pass(3 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+    assert!(takes_part(&mut bob, &group));
+}
+
+#[test]
+fn a_device_that_is_linked_after_its_user_has_left_takes_no_part() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    bob.messenger.change_group(&group, GroupChange::Leave).unwrap();
+    world.carry(&mut bob);
+    // Nobody hears of it.
+    world.mail_of(&alice.address());
+    let mut tablet = world.link(&mut bob);
+    let known = tablet.messenger.group(&group).unwrap();
+    assert!(known.is_some_and(|known| known.role.is_none()));
+    world.settle(&mut [&mut alice, &mut bob, &mut tablet]);
+    alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
+    for _ in 0..2 {
+        say(&mut alice, &group, "hello");
+        world.pass(6 * HOUR, &mut [&mut alice, &mut tablet]);
+    }
+    assert!(members(&mut alice, &group).contains(&(bob.user(), Role::Member)));
+    assert!(!takes_part(&mut tablet, &group));
+    assert!(tablet.texts().is_empty());
+}
