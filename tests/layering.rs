@@ -75,7 +75,9 @@ fn collect(folder: &Path, layer: Option<usize>, sources: &mut Vec<Source>) {
         } else {
             let code = fs::read_to_string(&path).unwrap();
             // Inline tests stand at the end of a file and may look up.
-            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let inline = ["", "pub(super) "].map(|of| format!("#[cfg(test)]\n{of}mod tests {{"));
+            let end = inline.iter().filter_map(|start| code.find(start)).min();
+            let code = &code[..end.unwrap_or(code.len())];
             let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
             let code = lines.collect::<Vec<_>>().join("\n");
             sources.push(Source { layer, path, code });
