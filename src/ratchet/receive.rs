@@ -84,6 +84,13 @@ pub(crate) struct Applied {
 impl Ratchet {
     /// Finds out what a message is, by its tag. Changes nothing, opens nothing.
     pub(crate) fn recognise(&self, head: &Head) -> Recognised {
+        // Mostly it is one of these, and what is looked up need not be.
+        if let Some(chain) = &self.receiving
+            && let Some(number) = chain.number_of(head.tag)
+        {
+            let header = unmask(chain.header_key.mask_key(), head);
+            return self.in_current(header, number);
+        }
         if let Some(used) = self.used.find(head.tag) {
             if used.salt == Some(head.salt) {
                 return Recognised::Duplicate;
@@ -96,12 +103,6 @@ impl Ratchet {
         }
         if let Some((row, _)) = self.skipped.find(head.tag) {
             return Recognised::Skipped(row);
-        }
-        if let Some(chain) = &self.receiving
-            && let Some(number) = chain.number_of(head.tag)
-        {
-            let header = unmask(chain.header_key.mask_key(), head);
-            return self.in_current(header, number);
         }
         let next = &self.next_receiving;
         if let Some((number, _)) = (0..).zip(next.tags).find(|(_, tag)| *tag == head.tag) {

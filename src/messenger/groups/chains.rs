@@ -156,21 +156,32 @@ impl Work<'_> {
     ) -> Result<Option<(Place, ChainId)>, Error> {
         self.complete_group_tags()?;
         let tag = Tag::from_bytes(message.tag());
-        let mut places = self.cache.groups.tags.owners(tag).to_vec();
+        for place in self.cache.groups.tags.owners(tag).to_vec() {
+            if let Some(chain) = self.chain_at(&place, message)? {
+                return Ok(Some((place, chain)));
+            }
+        }
         // What has opened before comes again.
         let used = self.view.get(table::USED_TAGS, &tag.to_bytes())?;
-        places.extend(used.and_then(|key| place_of(&key)));
+        let mut places: Vec<_> = used.and_then(|key| place_of(&key)).into_iter().collect();
         if let Some(user) = claimed_from {
             places.extend(self.places(&table::of_user(user, &[]))?);
         }
         for place in places {
-            let chain =
-                self.look_at(&place, |chains| chains.find(message).map(|c| c.chain_id()))?;
-            if let Some(chain) = chain {
+            if let Some(chain) = self.chain_at(&place, message)? {
                 return Ok(Some((place, chain)));
             }
         }
         Ok(None)
+    }
+
+    /// The chain of a device that a message is of.
+    pub(super) fn chain_at(
+        &self,
+        place: &Place,
+        message: &GroupMessage,
+    ) -> Result<Option<ChainId>, Error> {
+        self.look_at(place, |chains| chains.find(message).map(ReceivingChain::chain_id))
     }
 
     /// A message is not missing any more.

@@ -49,9 +49,7 @@ impl Work<'_> {
         let mut found = self.find_chain(message, claimed_from)?;
         for place in heard.iter().rev() {
             if found.is_none() {
-                let chain =
-                    self.look_at(place, |c| c.find(message).map(ReceivingChain::chain_id))?;
-                found = chain.map(|chain| (place.clone(), chain));
+                found = self.chain_at(place, message)?.map(|chain| (place.clone(), chain));
             }
         }
         let Some((place, chain_id)) = found else { return Ok(None) };
