@@ -36,7 +36,13 @@ impl Group {
     /// The group is as this roster says from now on.
     pub(crate) fn go_on(&mut self, roster: Roster) {
         self.roster = roster;
-        self.note(self.roster.head());
+        let head = self.roster.head();
+        self.heads.retain(|(known, _)| *known != head);
+        // Whoever is gone has no say under what was before, also once he is back.
+        let roster = &self.roster;
+        let is_member = |member: &Member| roster.role(member).is_some();
+        self.heads.iter_mut().for_each(|(_, who)| who.retain(is_member));
+        self.note(head);
     }
 
     /// Somebody says what a head stands for: it is known if all of that is.
@@ -64,7 +70,7 @@ impl Group {
         known.find(|head| head.as_bytes().starts_with(start))
     }
 
-    /// Whether somebody is a member, and was when this head was the newest.
+    /// Whether somebody is a member, and has been one since this head was the newest.
     pub(crate) fn hears(&self, member: &Member, head: &Head) -> bool {
         let then = self.heads.iter().find(|(known, _)| known == head);
         self.roster.role(member).is_some() && then.is_some_and(|(_, who)| who.contains(member))

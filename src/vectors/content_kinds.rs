@@ -674,10 +674,11 @@ fn tallies(names: &Names, draws: &mut Draws) -> Value {
         let content = Content::vote(poll.clone(), chosen);
         let Kind::Vote(vote) = content.kind() else { panic!("a vote") };
         let author = UserId::new(author).unwrap();
-        tally.add(&author, Timestamp::from_millis(sent_at), MessageId::from_bytes(id), vote);
+        let at = Timestamp::from_millis(sent_at);
+        tally.add(&author, at, MessageId::from_bytes(id), vote);
         json!({
             "author": hex(author.as_bytes()), "sent_at": sent_at, "message_id": hex(id),
-            "content": hex(content.to_bytes()),
+            "content": hex(&*content.encode_at(at)),
         })
     });
     assert_eq!(tally.counts(), [2, 0, 2]);

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::model::{self, cat, pb_bytes, pb_fixed32, pb_varint};
 use super::{Draws, NOW, Party, hex};
 use crate::address::UserId;
-use crate::handshake::{PrekeyBundle, PrekeySecret};
+use crate::handshake::{HandshakeError, PrekeyBundle, PrekeySecret, VerifiedBundle};
+use crate::identity::Account;
 use crate::timestamp::Timestamp;
 
 /// How long a prekey may be used, in seconds.
@@ -163,23 +164,57 @@ pub(super) fn vectors() -> Value {
         ),
         ("an ML-KEM key of 1,183 bytes", changed(|prekey| prekey.mlkem768.truncate(1183))),
     ];
+    let expired = |prekey: &Prekey, change: fn(&mut Vec<u8>)| {
+        let mut signed =
+            sign(owner, &encode(prekey.kind, &prekey.x25519(), &prekey.mlkem768(), NOW));
+        change(&mut signed);
+        signed
+    };
+    let spoil = |signed: &mut Vec<u8>| *signed.last_mut().unwrap() ^= 1;
+    let old = expired(&one_time, |_| ());
+    // Another device of the owner's, and a list that has both.
+    let tablet = Party::new("bob", draws);
+    let mut account = Account::from_record(&owner.account.record()).unwrap();
+    account.add(tablet.device.entry(&account.key())).unwrap();
+    let both = account.device_list().signed().encode();
+    let theirs = Prekey::new(&tablet, 1, draws).signed();
+    let ours_expired = device(id, &expired(&signed, |_| ()), &o);
+    let more = [
+        ("a one-time prekey that has expired, which counts as none", of_owner(&s, &old)),
+        (
+            "two devices, of which one is left out since its signed prekey has expired",
+            bundle(&both, &[ours_expired.clone(), device(tablet.device_id, &theirs, b"")]),
+        ),
+    ];
+    let more_refused = [
+        (
+            "the signature of a one-time prekey that has expired is wrong",
+            of_owner(&s, &expired(&one_time, spoil)),
+        ),
+        ("a device whose signed prekey has expired, and none else", bundle(&both, &[ours_expired])),
+    ];
     json!({
         "owner": owner.to_json(),
         "prekeys": [signed.to_json(), one_time.to_json()],
-        "bundles": accepted.map(|(name, bundle)| {
-            assert!(verifies(owner, &bundle), "{name}");
-            json!({ "name_text": name, "asked_user_id": hex(&owner.user), "now": NOW, "bundle": hex(bundle) })
-        }),
-        "refused_bundles": refused.map(|(reason, bundle)| {
-            assert!(!verifies(owner, &bundle), "{reason}");
+        "bundles": accepted.into_iter().chain(more).map(|(name, bundle)| {
+            let verified = verify(owner, &bundle).unwrap();
+            let devices = verified.devices().iter().map(|prekeys| json!({
+                "device_id": prekeys.address().device.get(),
+                "one_time": prekeys.has_one_time_prekey(),
+            }));
+            json!({
+                "name_text": name, "asked_user_id": hex(&owner.user), "now": NOW,
+                "bundle": hex(bundle), "devices": devices.collect::<Value>(),
+            })
+        }).collect::<Value>(),
+        "refused_bundles": refused.into_iter().chain(more_refused).map(|(reason, bundle)| {
+            assert!(verify(owner, &bundle).is_err(), "{reason}");
             json!({ "reason": reason, "asked_user_id": hex(&owner.user), "now": NOW, "bundle": hex(bundle) })
-        }),
+        }).collect::<Value>(),
     })
 }
 
-fn verifies(asked: &Party, bundle: &[u8]) -> bool {
+fn verify(asked: &Party, bundle: &[u8]) -> Result<VerifiedBundle, HandshakeError> {
     let user = UserId::new(&asked.user).unwrap();
-    PrekeyBundle::decode(bundle)
-        .and_then(|bundle| bundle.verify(&user, Timestamp::from_secs(NOW)))
-        .is_ok()
+    PrekeyBundle::decode(bundle)?.verify(&user, Timestamp::from_secs(NOW))
 }

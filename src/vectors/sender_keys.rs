@@ -4,12 +4,17 @@ use serde_json::{Value, json};
 
 use super::model::{self, array, cat, pb_bytes, pb_fixed64, pb_varint};
 use super::{Draws, NOW, Party, hex, with};
-use crate::group::sender_key::{DecryptError, Outgoing, ReceivingChain, SendingChain, Unverified};
+use crate::group::sender_key::{
+    Closed, DecryptError, Outgoing, ReceivingChain, SenderChains, SenderKeyError, SendingChain,
+    Unverified,
+};
 use crate::group::{GroupId, Head};
 use crate::identity::View;
 use crate::session::Content;
 use crate::timestamp::Timestamp;
-use crate::wire::{Control, GroupMessage, MessageId, Payload};
+use crate::wire::{
+    Before, ChainId, Control, GroupMessage, MessageId, Payload, Replaced, SenderKeyDistribution,
+};
 
 const TIME: Timestamp = Timestamp::from_secs(NOW);
 
@@ -31,6 +36,7 @@ pub(super) fn vectors() -> Value {
 }
 
 /// A chain as the model has it.
+#[derive(Clone)]
 struct Chain {
     context: Vec<u8>,
     chain_id: [u8; 8],
@@ -103,19 +109,24 @@ impl Chain {
         (envelope(&cat(&[&tag, &salt, &masked]), &sealed, &signature), made)
     }
 
-    /// The encoded distribution at this number.
-    fn distribution(&self, group_id: &[u8; 32], iteration: u32) -> Vec<u8> {
+    /// The encoded distribution at this number, for a device that may lack this of before.
+    fn distribution(&self, group_id: &[u8; 32], iteration: u32, before: &Before) -> Vec<u8> {
         let (chain_key, _) = self.key_of(iteration);
         let (replaced, length) = match &self.replaced {
             Some((chain_id, length)) => (chain_id.as_slice(), *length),
             None => (&[][..], 0),
         };
+        let ended = before
+            .ended
+            .map_or((Vec::new(), 0), |ended| (ended.chain_id.as_bytes().to_vec(), ended.length));
         cat(&[
             &cat(&[&pb_bytes(1, group_id), &pb_bytes(2, &self.chain_id)]),
             &cat(&[&pb_bytes(3, &chain_key), &pb_bytes(4, &self.header_seed)]),
             &pb_bytes(5, &model::signing_public(&self.signing_seed)),
             &cat(&[&pb_varint(6, iteration.into()), &pb_bytes(7, replaced)]),
-            &pb_varint(8, length.into()),
+            &cat(&[&pb_varint(8, length.into()), &pb_varint(9, (iteration - before.first).into())]),
+            &cat(&[&pb_varint(10, before.replaced_missed.into()), &pb_bytes(11, &ended.0)]),
+            &cat(&[&pb_varint(12, ended.1.into()), &pb_varint(13, before.lost.into())]),
         ])
     }
 
@@ -154,12 +165,17 @@ struct Group {
     sending: Option<SendingChain>,
     chains: Vec<Chain>,
     /// For each receiver, the chains it was handed.
-    receivers: [Vec<ReceivingChain>; 2],
+    receivers: [SenderChains; 3],
     envelopes: Vec<(Vec<u8>, [u8; 32])>,
     events: Vec<Value>,
 }
 
-const RECEIVERS: [&str; 2] = ["member", "newcomer"];
+const RECEIVERS: [&str; 3] = ["member", "newcomer", "returned"];
+
+/// Nothing, of a chain that is handed over at this number.
+fn nothing_before(iteration: u32) -> Before {
+    Before { first: iteration, ..Before::default() }
+}
 
 impl Group {
     fn new(seed: u64) -> Self {
@@ -170,6 +186,7 @@ impl Group {
         assert_eq!(View::of_group_message(list).0, u64::from_le_bytes(view));
         let (group_id, heads) = (draws.bytes(), [draws.bytes(), draws.bytes()]);
         draws.take();
+        let (id, address) = (GroupId::from_bytes(group_id), sender.device.address().clone());
         let mut group = Self {
             draws,
             sender,
@@ -178,11 +195,10 @@ impl Group {
             heads,
             sending: None,
             chains: Vec::new(),
-            receivers: [Vec::new(), Vec::new()],
+            receivers: RECEIVERS.map(|_| SenderChains::new(id, address.clone())),
             envelopes: Vec::new(),
             events: Vec::new(),
         };
-        let (id, address) = (GroupId::from_bytes(group_id), group.sender.device.address().clone());
         let sending = SendingChain::begin(id, address, TIME, &mut group.draws);
         let drawn = group.draws.take();
         group.chains.push(Chain::new(&group, &drawn, None));
@@ -211,6 +227,7 @@ impl Group {
 
     fn talk(&mut self) {
         self.hand_over(0);
+        self.hand_over(2);
         let sent = [&b"one"[..], b"two", b"three"].map(|text| self.send(text, 0));
         self.hand_over(1);
         let more = [&[b'x'; 300][..], b"five", b"six"].map(|text| self.send(text, 1));
@@ -240,6 +257,84 @@ impl Group {
         }
         self.receive(0, more[0], "opened");
         self.receive(1, more[2], "opened");
+        self.receive(2, sent[1], "opened");
+        self.end_too_early();
+    }
+
+    /// A sender that says that it had fewer messages than came; what is missing all the same,
+    /// and what comes behind the end.
+    fn end_too_early(&mut self) {
+        let [lost, heard] = [&b"lost"[..], b"heard"].map(|text| self.send(text, 1));
+        self.receive(0, heard, "opened");
+        let (first, second) = (self.replaced(0), self.replaced(1));
+        let seed = Chain { header_seed: [9; 32], ..self.chains[1].clone() };
+        self.refuse("the id of a known chain, another header seed", &seed);
+        let key = Chain { signing_seed: [9; 32], ..self.chains[1].clone() };
+        self.refuse("the id of a known chain, another public key", &key);
+        self.rotate();
+        let early = self.send(b"before it was handed over", 1);
+        let replaced = self.chains[2].replaced.map(|(chain_id, _)| (chain_id, 3));
+        let too_short = Chain { replaced, ..self.chains[2].clone() };
+        let too_short = too_short.distribution(&self.group_id, 1, &nothing_before(1));
+        self.take_in(0, &too_short);
+        self.receive(0, early, "key-gone");
+        self.receive(0, lost, "opened");
+        // It was sent there too, and has the chain before.
+        self.hand_over_to(1, &Before { first: 0, ..Before::default() });
+        self.receive(1, heard, "opened");
+        // Of the chain before it has not said that it has it.
+        let lacks = Before {
+            first: 0,
+            replaced_missed: second.length,
+            ended: Some(first),
+            ..Before::default()
+        };
+        self.hand_over_to(2, &lacks);
+        let next = self.send(b"in the third chain", 1);
+        for receiver in 0..3 {
+            self.receive(receiver, next, "opened");
+        }
+        self.hand_over(0);
+        let padded = model::pad(&pb_bytes(1, b"seventeen bytes.."), 256);
+        let behind = self.chains[1].seal(second.length, &self.heads[1], [9; 8], &padded).0;
+        let forged = GroupMessage::decode(&behind).unwrap();
+        let mut signature = forged.signature;
+        signature[0] ^= 1;
+        for (what, envelope, outcome) in [
+            ("behind the end of a chain that has ended", behind, "rolled-back"),
+            (
+                "the same, signature altered",
+                envelope(&forged.head, &forged.sealed, &signature),
+                "not-opened",
+            ),
+        ] {
+            let event = json!({ "event_text": "forge", "what_text": what });
+            let sent = self.carry(event, envelope, self.heads[1]);
+            for receiver in [0, 1] {
+                self.receive(receiver, sent, outcome);
+            }
+        }
+    }
+
+    /// A chain that has ended, or will.
+    fn replaced(&self, place: usize) -> Replaced {
+        let Chain { chain_id, sent, .. } = &self.chains[place];
+        Replaced { chain_id: ChainId::from_bytes(*chain_id), length: *sent }
+    }
+
+    /// What has the id of the sender's chain is refused by who has that.
+    fn refuse(&mut self, what: &str, chain: &Chain) {
+        let before = nothing_before(chain.sent);
+        let encoded = chain.distribution(&self.group_id, chain.sent, &before);
+        let refused = self.receivers[0].take_in(&decoded(&encoded), TIME).map(drop);
+        assert_eq!(refused, Err(SenderKeyError::OtherKeys), "{what}");
+        self.events.push(json!({
+            "event_text": "refuse",
+            "receiver_text": RECEIVERS[0],
+            "what_text": what,
+            "distribution": hex(&encoded),
+            "missing": self.missing(0),
+        }));
     }
 
     fn sending(&mut self) -> (&mut SendingChain, &mut Draws) {
@@ -287,33 +382,48 @@ impl Group {
         Sent(number)
     }
 
-    /// The sender's chain as it stands, to a receiver; the one that it replaces ends.
+    /// The sender's chain as it stands, to a receiver that lacks nothing of before.
     fn hand_over(&mut self, receiver: usize) {
-        let distribution = self.sending().0.distribution();
-        let place = self.chains.len() - 1;
-        let chain = &self.chains[place];
-        let encoded = chain.distribution(&self.group_id, chain.sent);
-        assert_eq!(
-            control(&Control::SenderKey(Box::new(distribution.clone()))),
-            pb_bytes(8, &encoded)
-        );
-        let address = self.sender.device.address().clone();
-        let mut passed_over = 0;
-        if let Some(replaced) = distribution.replaced() {
-            for known in &mut self.receivers[receiver] {
-                if known.chain_id() == replaced.chain_id {
-                    passed_over = known.close(replaced.length, TIME).saved().passed_over;
-                }
-            }
-        }
-        self.receivers[receiver].push(ReceivingChain::accept(&distribution, address).unwrap());
+        let before = nothing_before(self.sending().0.length());
+        self.hand_over_to(receiver, &before);
+    }
+
+    /// The sender's chain as it stands.
+    fn hand_over_to(&mut self, receiver: usize, before: &Before) {
+        let distribution = self.sending().0.distribution().for_reader(before);
+        let chain = &self.chains[self.chains.len() - 1];
+        let encoded = chain.distribution(&self.group_id, chain.sent, before);
+        assert_eq!(control(&Control::SenderKey(Box::new(distribution))), pb_bytes(8, &encoded));
+        self.take_in(receiver, &encoded);
+    }
+
+    /// What a receiver makes of a chain; those end that it replaces.
+    fn take_in(&mut self, receiver: usize, encoded: &[u8]) {
+        let distribution = decoded(encoded);
+        let taken = self.receivers[receiver].take_in(&distribution, TIME).unwrap().saved();
+        let Closed { passed_over, sender_rolled_back } = taken.closed.unwrap_or_default();
+        // What was sent before that came.
+        let end = distribution.iteration();
+        let mut before = vec![(distribution.chain_id(), end - distribution.missed()..end)];
+        before.extend(distribution.replaced().map(|Replaced { chain_id, length }| {
+            (chain_id, length - distribution.replaced_missed()..length)
+        }));
+        before.retain(|(_, missed)| !missed.is_empty());
+        let missed = before.into_iter().map(|(chain_id, missed)| {
+            json!({
+                "chain_id": hex(chain_id.as_bytes()), "iterations": missed.collect::<Vec<_>>(),
+            })
+        });
         self.events.push(json!({
             "event_text": "hand over",
             "receiver_text": RECEIVERS[receiver],
-            "chain": place,
-            "iteration": chain.sent,
-            "distribution": hex(&encoded),
+            "chain": self.chains.len() - 1,
+            "iteration": end,
+            "distribution": hex(encoded),
+            "known": taken.known,
             "passed_over": passed_over,
+            "rolled_back": sender_rolled_back,
+            "missed": missed.collect::<Value>(),
             "missing": self.missing(receiver),
         }));
     }
@@ -329,7 +439,7 @@ impl Group {
 
     /// All that is missing, by chain.
     fn missing(&self, receiver: usize) -> Value {
-        let chains = self.receivers[receiver].iter().map(|chain| {
+        let chains = self.receivers[receiver].chains().iter().map(|chain| {
             json!({
                 "chain_id": hex(chain.chain_id().as_bytes()),
                 "iterations": chain.missing().collect::<Vec<_>>(),
@@ -342,7 +452,10 @@ impl Group {
         let (envelope, head) = self.envelopes[number].clone();
         let message = GroupMessage::decode(&envelope).unwrap();
         let mut result = Err(DecryptError::Unknown);
-        for chain in &mut self.receivers[receiver] {
+        let chains = self.receivers[receiver].chains();
+        let ids: Vec<_> = chains.iter().map(ReceivingChain::chain_id).collect();
+        for id in ids {
+            let chain = self.receivers[receiver].chain_mut(id).unwrap();
             result = chain.decrypt(&message, &Head::from_bytes(head), TIME);
             if !matches!(result, Err(DecryptError::Unknown)) {
                 break;
@@ -414,7 +527,8 @@ impl Group {
         // By itself it is refused; this crate, and whoever verifies many together by the
         // equation alone, takes it in a batch. Nobody but the sender can make it.
         let decoded = GroupMessage::decode(&neutral).unwrap();
-        let unverified = self.receivers[0][0].prepare(&decoded, &Head::from_bytes(head)).unwrap();
+        let unverified =
+            self.receivers[0].chains()[0].prepare(&decoded, &Head::from_bytes(head)).unwrap();
         assert!(Unverified::verify_batch(vec![unverified])[0].is_ok());
         add("R is the neutral point", neutral, "not-opened");
         let (again, _) = chain.seal(1, &head, [9; 8], &plain);
@@ -455,7 +569,8 @@ impl Group {
         let handed = self.chains.iter().flat_map(|chain| {
             let last = chain.sent;
             [0, last].map(|iteration| {
-                let encoded = chain.distribution(&self.group_id, iteration);
+                let encoded =
+                    chain.distribution(&self.group_id, iteration, &nothing_before(iteration));
                 let acknowledgement =
                     cat(&[&pb_bytes(1, &self.group_id), &pb_bytes(2, &chain.chain_id)]);
                 let payload = pb_bytes(8, &pb_bytes(8, &encoded));
@@ -475,7 +590,7 @@ impl Group {
                 })
             })
         });
-        let good = self.chains[0].distribution(&self.group_id, 0);
+        let good = self.chains[0].distribution(&self.group_id, 0, &nothing_before(0));
         let with_key = |key: &[u8; 32]| cat(&[&good, &pb_bytes(5, key)]);
         let mut neutral = [0; 32];
         neutral[0] = 1;
@@ -505,6 +620,13 @@ impl Group {
         });
         (handed.collect(), refused.into_iter().collect())
     }
+}
+
+/// The distribution of these bytes.
+fn decoded(encoded: &[u8]) -> SenderKeyDistribution {
+    let payload = Payload::decode(&pb_bytes(8, &pb_bytes(8, encoded))).unwrap();
+    let Some(Control::SenderKey(distribution)) = payload.control else { panic!("a sender key") };
+    *distribution
 }
 
 /// The encoded `Control`.

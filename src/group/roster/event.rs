@@ -98,3 +98,14 @@ pub struct Inserted {
     /// What has changed.
     pub events: Vec<RosterEvent>,
 }
+
+impl Inserted {
+    /// Adds what became of what was inserted after it.
+    pub(crate) fn append(&mut self, next: Self) {
+        let Self { accepted, refused, held, events } = next;
+        self.accepted.extend(accepted);
+        self.refused.extend(refused);
+        self.events.extend(events);
+        self.held = held;
+    }
+}

@@ -1,7 +1,7 @@
 //! Which seals a roster goes by (SPEC.md, sections 13.3 and 13.4, step 1).
 
 use super::change::{Change, Seal};
-use super::epoch::Epoch;
+use super::epoch::{Epoch, Found};
 use super::roster::MAX_SEALS;
 use super::sealed::SealedRoster;
 use super::{ChangeId, GroupId, Inserted, Member, Refused, Roster, RosterError, RosterEvent, Stop};
@@ -50,7 +50,9 @@ impl Roster {
     }
 
     /// Goes on from a later seal than the last one that is known, of which the changes in
-    /// between are not to be had. What has come since it is then inserted.
+    /// between are not to be had. What has come since it is then inserted. A seal that builds
+    /// on what is known here is followed like any other: of what it has not seen nothing is
+    /// forgotten.
     ///
     /// # Errors
     ///
@@ -61,15 +63,23 @@ impl Roster {
         let (seals, roster) = read_welcome(&self.group, welcome)?;
         let later = seals.len() > self.seals.len()
             && self.seals.iter().zip(&seals).all(|(ours, theirs)| ours.id == theirs.id);
-        let chosen = seals.get(self.seals.len()).map(Change::id);
         let last = seals.last().filter(|_| later);
         let Some((last, seal)) = last.and_then(|last| Some((last, last.seal()?))) else {
             return Err(RosterError::NotAllowed);
         };
-        if self.stop.is_some() && self.chosen != chosen {
+        let mut told = Inserted::default();
+        while let Some(next) = seals.get(self.seals.len()).filter(|next| self.ends_with(next)) {
+            let (known, changes) = (self.seals.len(), vec![next.signed.clone()]);
+            let roster = Some(welcome.roster.clone());
+            told.append(self.insert(&Update { changes, lists: Vec::new(), roster }));
+            if self.seals.len() == known {
+                break;
+            }
+        }
+        let Some(chosen) = seals.get(self.seals.len()).map(Change::id) else { return Ok(told) };
+        if self.stop.is_some() && self.chosen != Some(chosen) {
             return Err(RosterError::Stopped);
         }
-        let mut told = Inserted::default();
         let next = Epoch::new(last.id, roster);
         let former = std::mem::replace(&mut self.current, next);
         let before = std::mem::replace(&mut self.state, self.current.state());
@@ -78,12 +88,15 @@ impl Roster {
         self.tell_difference(&former, &before, None, &mut told);
         (self.seals, self.former, self.chosen, self.stop) = (seals, None, None, None);
         self.forget_lists();
-        let rest = self.insert(&Update::default());
-        told.accepted.extend(rest.accepted);
-        told.refused.extend(rest.refused);
-        told.events.extend(rest.events);
-        told.held = rest.held;
+        told.append(self.insert(&Update::default()));
         Ok(told)
+    }
+
+    /// Whether this seal, and no other, closes what is known here.
+    fn ends_with(&self, seal: &Change) -> bool {
+        self.stop.is_none()
+            && self.current.seals().next().is_none()
+            && seal.parents.iter().all(|parent| self.current.find(parent) == Found::Here)
     }
 
     /// Goes on from the next seal, if there is one that can be followed.

@@ -155,6 +155,10 @@ impl Roster {
                 Found::Nowhere => match late() {
                     Found::Here => former += 1,
                     Found::End => return Err(Refused::OtherSeal),
+                    // What came since an older seal is not kept.
+                    Found::Nowhere if self.seals.iter().any(|seal| seal.id == *parent) => {
+                        return Err(Refused::OtherSeal);
+                    }
                     Found::Nowhere => return Ok(None),
                 },
             }

@@ -128,10 +128,7 @@ impl Work<'_> {
             }
             (None, None) => return Ok(true),
         };
-        let rest = after.insert(&update);
-        told.accepted.extend(rest.accepted);
-        told.events.extend(rest.events);
-        told.held = rest.held;
+        told.append(after.insert(&update));
         let us = Member::of(&own.list);
         let sender = self.list_of(&address.user)?.map(|list| Member::of(&list));
         let is_member = |roster: &Roster| sender.as_ref().is_some_and(|s| roster.role(s).is_some());

@@ -119,6 +119,13 @@ fn a_seal_closes_what_it_has_seen_and_voids_what_it_has_not() {
 #[test]
 fn who_is_handed_the_group_owns_it_and_who_did_it_stays_as_an_admin() {
     let group = Group::new();
+    // Also if it was no member.
+    let mut roster = group.first.clone();
+    let stranger = group.member(Y);
+    let owner = &group.people[O];
+    let draft = roster.draft_seal(&owner.member, &stranger).unwrap();
+    accept(&mut roster, &draft.sign_as_account(&owner.account).unwrap());
+    assert_eq!((roster.owner(), roster.stopped()), (Some(&stranger), None));
     let mut roster = group.first.clone();
     let [owner, admin] = [O, A].map(|who| &group.people[who]);
     let draft = roster.draft_seal(&owner.member, &admin.member).unwrap();
@@ -305,6 +312,46 @@ fn who_missed_seals_catches_up_by_a_welcome_of_the_same_owners_only() {
     let mut forged = welcome;
     forged.roster.title = "mine".to_owned();
     assert!(Roster::join(&behind.group(), &forged).is_err());
+}
+
+#[test]
+fn who_learns_of_a_seal_by_a_welcome_forgets_nothing_that_it_has_not_seen() {
+    let group = Group::new();
+    let mut behind = group.first.clone();
+    let unseen = group.sign(&Change::new(B, Op::Add(Z), 0), &[group.seal()]);
+    accept(&mut behind, &unseen);
+    let mut ahead = group.first.clone();
+    for length in 1..3 {
+        let seal = group.sign_seal(&ahead, O, O, &[ahead.ask_seal()]);
+        accept(&mut ahead, &seal);
+        let newcomer = Roster::join(&ahead.group(), &ahead.welcome()).unwrap();
+        let Answer::Welcome(welcome, _) = newcomer.answer(&behind.ask(), MAX_UPDATE_LEN) else {
+            panic!("a newcomer has nothing of before the last seal")
+        };
+        let mut caught_up = behind.clone();
+        let told = caught_up.catch_up(&welcome).unwrap();
+        assert_eq!((told.accepted.len(), caught_up.head()), (length, ahead.head()));
+        let author = group.member(B);
+        assert!(told.events.contains(&RosterEvent::Voided { change: id(&unseen), author }));
+        // It is known to be late, as it is to those who have seen every seal.
+        let again = caught_up.reissue(&group.member(B));
+        assert_eq!(again.len(), usize::from(length == 1), "{again:?}");
+        assert!(caught_up.insert(&unseen).refused.len() == usize::from(length > 1));
+    }
+}
+
+#[test]
+fn what_builds_on_a_seal_before_the_last_two_is_refused() {
+    let group = Group::new();
+    let mut roster = group.first.clone();
+    let update = group.sign(&Change::new(A, Op::Add(Y), 0), &[group.seal()]);
+    for number in 0..3 {
+        let told = roster.clone().insert(&update);
+        let refused = (number > 1).then_some((id(&update), Refused::OtherSeal));
+        assert_eq!((told.held, told.refused), (0, Vec::from_iter(refused)));
+        let seal = group.sign_seal(&roster, O, O, &[roster.ask_seal()]);
+        accept(&mut roster, &seal);
+    }
 }
 
 #[test]
