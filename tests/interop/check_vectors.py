@@ -249,7 +249,12 @@ def check_prekeys() -> str:
     for v in vectors["prekeys"]:
         private_prekey(owner, v)
     for v in vectors["bundles"]:
-        prekeys.check_bundle(raw(v, "bundle"), raw(v, "asked_user_id"), v["now"])
+        checked = prekeys.check_bundle(raw(v, "bundle"), raw(v, "asked_user_id"), v["now"])
+        found = [
+            {"device_id": d.device.device, "one_time": d.one_time_prekey is not None}
+            for d in checked.devices
+        ]
+        expect_equal(found, v["devices"], v["name_text"])
     for v in vectors["refused_bundles"]:
         expect_refused(
             lambda v=v: prekeys.check_bundle(raw(v, "bundle"), raw(v, "asked_user_id"), v["now"]),
@@ -858,10 +863,9 @@ def check_tally(v: Vector) -> None:
     for one in v["votes"]:
         message = content.decode(raw(one, "content"))
         assert isinstance(message, content.Known)
-        cast = pbc.Content.FromString(message.encoded)
-        # In the vectors the time stands beside the content.
-        cast.sent_at = one["sent_at"]
-        votes.append(content.CastVote(raw(one, "author"), raw(one, "message_id"), cast))
+        expect_equal(message.message.sent_at, one["sent_at"], "sent_at of a vote")
+        names = raw(one, "author"), raw(one, "message_id")
+        votes.append(content.CastVote(*names, message.message))
     poll = (v["choices"], v["most"], raw(v, "author"), raw(v, "message_id"))
     for order in (votes, votes[::-1]):
         expect_equal(content.tally(*poll, order), v["counts"], "counts")
@@ -968,7 +972,8 @@ class Group:
         self.chain = sending_chain(self.vectors, 0)
         self.sender = self.chain.sender
         self.view = int.from_bytes(raw(self.vectors, "view"), "little")
-        self.receivers = {name: sender_key.Chains() for name in ("member", "newcomer")}
+        names = ("member", "newcomer", "returned")
+        self.receivers = {name: sender_key.Chains() for name in names}
         self.handed: dict[str, list[bytes]] = {name: [] for name in self.receivers}
         self.envelopes: dict[int, bytes] = {}
         self.forged: set[int] = set()
@@ -977,7 +982,7 @@ class Group:
         events = self.vectors["events"]
         steps = {
             "send": self._send, "rotate": self._rotate, "hand over": self._hand_over,
-            "receive": self._receive, "forge": self._forge,
+            "receive": self._receive, "forge": self._forge, "refuse": self._refuse,
         }
         for index, event in enumerate(events):
             try:
@@ -986,6 +991,8 @@ class Group:
                 raise Failure(f"event {index} ({event['event_text']}): {error}") from error
             if "envelope" in event:
                 self.envelopes[event["envelope_number"]] = raw(event, "envelope")
+        for name, chains in self.receivers.items():
+            expect(len(chains.chains) in (2, 3), f"chains of {name}")
         return f"{len(events)} events"
 
     def _send(self, event: Vector) -> None:
@@ -1022,27 +1029,51 @@ class Group:
         expect(self.chain.iteration <= length, "a chain longer than the vectors say")
         self.chain = sending_chain(self.vectors, event["chain"])
 
+    def _refuse(self, event: Vector) -> None:
+        chains = self.receivers[event["receiver_text"]]
+        message = parsed(pbs.SenderKeyDistribution, raw(event, "distribution"))
+        expect_refused(lambda: chains.take(message, self.sender, NOW), event["what_text"])
+        self._compare_missing(event)
+
     def _hand_over(self, event: Vector) -> None:
         name = event["receiver_text"]
         standing = sending_chain(self.vectors, event["chain"], event["iteration"])
+        if event["rolled_back"]:
+            # Of this one the vectors alone know how many it says.
+            said = pbs.SenderKeyDistribution.FromString(raw(event, "distribution"))
+            standing = replace(standing, replaced_length=said.replaced_length)
         message = parsed(pbs.SenderKeyDistribution, raw(event, "distribution"))
-        expect_equal(message, standing.distribution(), "distribution")
-        chains, taken = self.receivers[name].take(message, self.sender, NOW)
+        ended = next(
+            ((raw(v, "chain_id"), v["length"]) for v in self.vectors["chains"]
+             if v["chain_id"] == message.ended_chain_id.hex()),
+            (b"", 0),
+        )
+        wanted = standing.distribution(message.missed, message.replaced_missed, ended)
+        expect_equal(message, wanted, "distribution")
+        before = self.receivers[name]
+        chains, taken = before.take(message, self.sender, NOW)
+        expect_equal(taken.known, event["known"], "known")
+        if taken.known:
+            expect_equal(chains, before, "what is known stays as it is")
+        else:
+            self.handed[name].append(taken.chain_id)
         again, repeated = chains.take(message, self.sender, NOW)
-        expect_equal((again, repeated.passed_over), (chains, 0), "handed over twice")
+        expect_equal((again, repeated.known), (chains, True), "handed over twice")
         expect_equal(taken.passed_over, event["passed_over"], "passed over")
-        expect(not taken.rolled_back, "the sender counts as rolled back")
+        expect_equal(taken.rolled_back, event["rolled_back"], "rolled back")
+        expect_equal(taken.lost, 0, "lost")
+        missed = [{"chain_id": c.hex(), "iterations": list(i)} for c, i in taken.missed]
+        expect_equal(missed, event["missed"], "missed")
         self.receivers[name] = chains
-        self.handed[name].append(taken.chain_id)
         self._compare_missing(event)
+        for chain_id, iterations in taken.missed:
+            name_of = (standing.group, self.sender, chain_id)
+            expect_equal(chains.wanted(name_of), list(iterations), "what is asked for")
 
     def _compare_missing(self, event: Vector) -> None:
-        name = event["receiver_text"]
-        chains, group = self.receivers[name], raw(self.vectors, "group_id")
-        found = [
-            (chain_id, chains.wanted((group, self.sender, chain_id)))
-            for chain_id in self.handed[name]
-        ]
+        chains, group = self.receivers[event["receiver_text"]], raw(self.vectors, "group_id")
+        kept = {c.chain_id: sorted(c.missing) for c in chains.of(group, self.sender)}
+        found = [(name, kept[name]) for name in self.handed[event["receiver_text"]]]
         wanted = [(raw(v, "chain_id"), v["iterations"]) for v in event["missing"]]
         expect_equal(found, wanted, "missing")
 
@@ -1051,8 +1082,7 @@ class Group:
         message = pb.Envelope.FromString(self.envelopes[event["envelope_number"]]).group_message
         try:
             head = sender_key.check_message(message)
-            # Not by known tags: see find.
-            found = self.receivers[name].find_by_header(head)
+            found = self.receivers[name].find(head)
             after, opened = found.chain.receive(
                 message, head, found.header, raw(event, "roster_head"), NOW
             )
@@ -1216,13 +1246,47 @@ def compare_roster(v: Vector, found: roster.Roster) -> None:
     ]
     expect_equal(members, v["members"], "members")
     expect_equal(state.title, raw(v, "title").decode(), "title")
+    expect_equal(state.picture, raw(v, "picture"), "picture")
     expect_equal(state.timer, v["timer"], "timer")
 
 
-def check_step(v: Vector, devices: dict[bytes, DeviceKeys], lists: dict[bytes, bytes]) -> None:
+class Signers:
+    """Who signs in rosters.json: by user the device with the account key, or the one that takes
+    its place on the newer list."""
+
+    def __init__(self, vectors: Vector) -> None:
+        self.devices: dict[int, DeviceKeys] = {}
+        self.lists: dict[int, identity.DeviceList] = {}
+        self.accounts: dict[bytes, DeviceKeys] = {}
+        for v in vectors["members"]:
+            keys = device_of(v)
+            self.accounts[keys.address.user] = keys
+            self._add(keys, raw(v, "signed_list"))
+        v = vectors["new_device"]
+        account = self.accounts[raw(v, "user_id")].account
+        party = {**v, "account_seed": account.private.hex(), "account_key": account.public.hex()}
+        self._add(device_of(party), raw(v, "signed_list"))
+        self.new = self.lists[v["device_id"]]
+        expect_equal((self.new.version, list(self.new.devices)), (3, [v["device_id"]]), "new list")
+
+    def _add(self, keys: DeviceKeys, signed_list: bytes) -> None:
+        self.devices[keys.address.device] = keys
+        self.lists[keys.address.device] = identity.check_list(signed_list)
+
+    def of(self, change: Any) -> tuple[DeviceKeys, identity.DeviceList]:
+        """The device that signs a change, and the list that it goes by."""
+        if not change.device_id:
+            keys = self.accounts[change.author.user_id]
+            if change.HasField("devices"):
+                return keys, self.new
+            return keys, self.lists[keys.address.device]
+        return self.devices[change.device_id], self.lists[change.device_id]
+
+
+def check_step(v: Vector, signers: Signers) -> None:
     """A change and the update with it, made anew from what they say."""
     change = parsed(pbr.GroupChange, raw(v, "change"))
-    author = devices[change.author.user_id]
+    author, own_list = signers.of(change)
     by_account = v["kind_text"] in group_change.BY_ACCOUNT
     key = author.account if by_account else author.signing
     signature = p.sign(key.private, labels.GROUP_CHANGE, raw(v, "change"))
@@ -1231,7 +1295,6 @@ def check_step(v: Vector, devices: dict[bytes, DeviceKeys], lists: dict[bytes, b
     expect_equal(change.WhichOneof("kind"), v["kind_text"], "kind")
     update = pbr.GroupUpdate()
     update.changes.add(change=raw(v, "change"), signature=signature)
-    own_list = identity.check_list(lists[change.author.user_id])
     if by_account:
         expect_equal((change.device_id, change.device_list), (0, b""), "device")
     else:
@@ -1241,18 +1304,18 @@ def check_step(v: Vector, devices: dict[bytes, DeviceKeys], lists: dict[bytes, b
     expect_bytes(v, "update", update.SerializeToString())
 
 
-def own_step(
-    before: roster.Roster, v: Vector, devices: dict[bytes, DeviceKeys], lists: dict[bytes, bytes]
-) -> bool:
+def own_step(before: roster.Roster, v: Vector, signers: Signers) -> bool:
     """A change on top of all that counts is what this client would have signed."""
     change = pbr.GroupChange.FromString(raw(v, "change"))
     if list(change.parents) != before.parents():
         return False
-    kind, author = v["kind_text"], change.author.user_id
-    keys, own_list = devices[author], identity.check_list(lists[author])
+    kind = v["kind_text"]
+    keys, own_list = signers.of(change)
     if kind == "seal":
         owner = group_change.check_member(change.seal.owner)
         _, update = before.seal(keys, owner)
+    elif kind == "devices":
+        _, update = before.tell_devices(keys, own_list)
     elif v["counts"]:
         _, update = before.change(keys, own_list, **{kind: getattr(change, kind)})
     else:
@@ -1285,15 +1348,14 @@ def expect_no_part(before: roster.Roster, v: Vector) -> None:
 
 def check_rosters() -> str:
     vectors = load("rosters.json")
-    parties = [(device_of(v), raw(v, "signed_list")) for v in vectors["members"]]
-    devices = {keys.address.user: keys for keys, _ in parties}
-    lists = {keys.address.user: signed for keys, signed in parties}
-    owner, owner_list = parties[0]
+    signers = Signers(vectors)
+    owner = device_of(vectors["members"][0])
     group = raw(vectors, "group")
     welcome = parsed(pbr.GroupWelcome, raw(vectors, "welcome"))
     first = pbr.GroupChange.FromString(welcome.seals[0].change)
     title = raw(vectors["first"], "title").decode()
-    created = roster.create(owner, identity.check_list(owner_list), title, first.seal.nonce)
+    own_list = signers.lists[owner.address.device]
+    created = roster.create(owner, own_list, title, first.seal.nonce)
     expect_equal(created.group, group, "group")
     expect_equal(created.make_welcome(), raw(vectors, "welcome"), "welcome")
     expect_bytes(vectors, "roster_hash", created.current.base.hash())
@@ -1302,17 +1364,67 @@ def check_rosters() -> str:
     compare_roster(vectors["first"], state)
     made = 0
     for v in vectors["steps"]:
-        check_step(v, devices, lists)
-        before = state
-        expect_no_part(before, v)
-        state, outcome = before.update(raw(v, "update"))
-        expect_equal(outcome.refused, (), v["what_text"])
-        expect_equal(outcome.taken, (raw(v, "id"),), v["what_text"])
-        expect_equal(state.counts(raw(v, "id")), v["counts"], f"{v['what_text']}: counts")
-        compare_roster(v, state)
-        made += own_step(before, v, devices, lists)
+        try:
+            check_step(v, signers)
+            before = state
+            expect_no_part(before, v)
+            state, outcome = before.update(raw(v, "update"))
+            expect_equal(outcome.refused, (), "refused")
+            expect_equal(outcome.taken, (raw(v, "id"),), "taken")
+            expect_equal(state.counts(raw(v, "id")), v["counts"], "counts")
+            compare_roster(v, state)
+            made += own_step(before, v, signers)
+        except (Failure, ProtocolError) as error:
+            raise Failure(f"{v['what_text']}: {error}") from error
+    refuse_and_hold(vectors, state)
+    check_newcomer(vectors, state)
     shuffle_steps(vectors, state)
-    return f"{len(vectors['steps'])} changes, {made} of them signed here too"
+    steps, refused, held = (len(vectors[name]) for name in ("steps", "refused", "held"))
+    return f"{steps} changes, {made} of them signed here too; {refused} refused, {held} held"
+
+
+def refuse_and_hold(vectors: Vector, state: roster.Roster) -> None:
+    """What is refused after the last step, and what waits; neither changes the state."""
+    last = vectors["steps"][-1]
+    for v in vectors["refused"]:
+        message = parsed(pbr.GroupUpdate, raw(v, "update"))
+        expect_bytes(v, "id", group_change.change_id(message.changes[0].change))
+        after, outcome = state.update(raw(v, "update"))
+        refused = [name for name, _ in outcome.refused]
+        expect_equal((outcome.taken, refused), ((), [raw(v, "id")]), v["reason"])
+        expect_equal(after, state, f"state after: {v['reason']}")
+    waiting = state
+    for v in vectors["held"]:
+        parsed(pbr.GroupUpdate, raw(v, "update"))
+        after, outcome = state.update(raw(v, "update"))
+        found = (outcome.taken, outcome.refused, outcome.wanted, len(after.held))
+        expect_equal(found, ((), (), (raw(v, "wanted"),), 1), v["what_text"])
+        compare_roster(last, after)
+        waiting, outcome = waiting.update(raw(v, "update"))
+        expect(raw(v, "wanted") in outcome.wanted, f"{v['what_text']}, beside the others")
+        compare_roster(last, waiting)
+
+
+def check_newcomer(vectors: Vector, wanted: roster.Roster) -> None:
+    """Who knows nothing, and is told all that a newcomer needs."""
+    v, group = vectors["newcomer"], raw(vectors, "group")
+    parsed(pbr.GroupWelcome, raw(v, "welcome"))
+    parsed(pbr.GroupUpdate, raw(v, "update"))
+    found = roster.from_welcome(raw(v, "welcome"), group)
+    found, outcome = found.update(raw(v, "update"))
+    expect_equal((outcome.refused, outcome.wanted), ((), ()), "what the newcomer's update leaves")
+    compare_roster(vectors["steps"][-1], found)
+    expect_equal(found.state(), wanted.state(), "the newcomer's state")
+    for side in (found, wanted):
+        expect_bytes(v, "ask", side.ask().SerializeToString())
+        expect_bytes(v, "welcome", side.make_welcome())
+        expect_bytes(v, "update", side.changes_since())
+    # Who has the first seal alone gets the same, since two have come since.
+    behind = roster.from_welcome(raw(vectors, "welcome"), group)
+    expect_equal(wanted.answer(behind.ask()), (raw(v, "welcome"), raw(v, "update")), "an answer")
+    behind, _ = behind.welcome(raw(v, "welcome"))
+    behind, _ = behind.update(raw(v, "update"))
+    compare_roster(vectors["steps"][-1], behind)
 
 
 def shuffle_steps(vectors: Vector, wanted: roster.Roster) -> None:

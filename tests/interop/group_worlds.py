@@ -644,3 +644,207 @@ def check_new_owner(python: GroupPeer, other: AnyPeer) -> str:
     story.seal(ada, owner)
     story.tell()
     return ""
+
+
+class Told:
+    """News told to both sides, whose states must be the same then, also after a `reload`."""
+
+    def __init__(self, python: GroupPeer, other: AnyPeer) -> None:
+        meet(python, other)
+        self.world = World(1, python, other, seals=True)
+        self.here = GroupReceiver(self.world)
+
+    def tell(self, what: str, update: bytes = b"", welcome: bytes = b"") -> str:
+        """What the other side answers: `ok`, or the word of its error."""
+        roster_here = self.here.roster
+        if welcome:
+            roster_here, _ = roster_here.welcome(welcome)
+        try:
+            roster_here, _ = roster_here.update(update)
+        except ProtocolError:
+            pass
+        self.here.roster, found = roster_here, "ok"
+        told = note(self.world.group, pbc.GroupNews(update=update, welcome=welcome))
+        try:
+            self.world.other.group_news(self.world.teller.address, told)
+        except ProtocolError as error:
+            found = error.word
+        self.here.compare(what)
+        if isinstance(self.world.other, RemotePeer):
+            self.world.other.reload()
+            self.here.compare(f"{what}, after reload")
+        return found
+
+
+def update_of(*parts: bytes) -> Any:
+    joined = pb.GroupUpdate()
+    for part in parts:
+        joined.MergeFromString(part)
+    return joined
+
+
+def check_strange_updates(python: GroupPeer, other: AnyPeer) -> str:
+    """What makes all of an update count for nothing, and what only a part; what builds on that."""
+    story = Told(python, other)
+    keys, own_list = story.world.owner.devices[0], story.world.owner.lists[0]
+    ada = story.world.accounts[0]
+    refused = ("refused", "malformed")
+    base = story.here.roster.state().encode()
+    role = pb.GroupRoster()
+    role.CopyFrom(base)
+    role.entries[0].role = 7
+    wrong_roster = replace(story.here.roster.state(), title="wrong").encode()
+    # (what, is all of it lost, what is done to an update with a good change)
+    short_list = pbk.SignedDeviceList.FromString(ada.lists[0].signed)
+    short_list.signature = short_list.signature[:63]
+    false_list = pbk.SignedDeviceList.FromString(ada.lists[0].signed)
+    false_list.signature = bytes(64)
+    cases: list[tuple[str, bool, dict[str, Any]]] = [
+        ("a list's signature of 63 bytes", True, {"lists": [short_list]}),
+        ("a list's signature that is wrong", False, {"lists": [false_list]}),
+        ("an unknown role", True, {"roster": role}),
+        ("a roster that nobody needs", False, {"roster": wrong_roster}),
+        ("a change's signature of 63 bytes", True, {"changes": [
+            pb.SignedGroupChange(change=b"", signature=bytes(63))]}),
+        ("a change of 16,316 bytes", True, {"changes": [
+            pb.SignedGroupChange(change=bytes(16_316), signature=bytes(64))]}),
+        ("a change that is nothing", False, {"changes": [
+            pb.SignedGroupChange(change=b"\xff", signature=bytes(64))]}),
+    ]
+    for number, (what, is_lost, fields) in enumerate(cases):
+        _, good = story.here.roster.change(keys, own_list, title=f"{number}")
+        update = update_of(good)
+        update.MergeFrom(pb.GroupUpdate(**fields))
+        before = story.here.roster.head()
+        word = story.tell(what, update.SerializeToString())
+        expect_equal(story.here.roster.head() == before, is_lost, f"{what}: lost")
+        expect(word in (refused if is_lost else ("ok",)), f"{what}: {word}")
+    # A child of what is invalid is refused with it; one of what has a wrong signature waits.
+    roster_now = story.here.roster
+    parents = roster_now.parents()
+    account = story.world.owner
+
+    def signed(parents: Sequence[bytes], **fields: Any) -> Any:
+        made = raw_change(account, story.world.group, parents, **fields)
+        return pb.SignedGroupChange.FromString(made)
+
+    lists = [pbk.SignedDeviceList.FromString(own_list.signed)]
+    invalid = signed(parents, leave=pb.GroupLeave())
+    child = signed([group_change.change_id(invalid.change)], title="child of what is invalid")
+    update = pb.GroupUpdate(changes=[child, invalid], lists=lists)
+    word = story.tell("a child of what is invalid", update.SerializeToString())
+    expect(word in refused, f"a child of what is invalid: {word}")
+    expect_equal(len(story.here.roster.held), 0, "held children of what is invalid")
+    right = signed(parents, title="signed")
+    wrong = pb.SignedGroupChange(change=right.change, signature=bytes(64))
+    child = signed([group_change.change_id(right.change)], title="child")
+    update = pb.GroupUpdate(changes=[child, wrong], lists=lists)
+    story.tell("a child of what is not rightly signed", update.SerializeToString())
+    expect_equal(len(story.here.roster.held), 1, "held")
+    update = pb.GroupUpdate(changes=[right], lists=lists)
+    expect_equal(story.tell("and rightly", update.SerializeToString()), "ok", "and rightly")
+    expect_equal(story.here.roster.state().title, "child", "title")
+    # Of one that waits, a copy under a wrong signature costs the genuine one nothing.
+    for first in (0, 1):
+        parent = signed(story.here.roster.parents(), timer=first)
+        right = signed([group_change.change_id(parent.change)], title=f"genuine {first}")
+        wrong = pb.SignedGroupChange(change=right.change, signature=bytes(64))
+        for change in ((wrong, right)[first], (right, wrong)[first], parent):
+            update = pb.GroupUpdate(changes=[change], lists=lists)
+            story.tell("two copies", update.SerializeToString())
+        expect_equal(story.here.roster.state().title, f"genuine {first}", "title")
+    # A list that came with what was refused, or that a `devices` carries, is not known by that.
+    update = update_of(story.here.roster.change(keys, own_list, **roster.named(
+        "add", [ada.member]))[1])
+    story.tell("an add", update.SerializeToString())
+    parents = story.here.roster.parents()
+    told = parse(pbk.SignedDeviceList, ada.lists[1].signed)
+    devices = group_change.make_by_account(
+        ada.devices[0], story.world.group, parents, devices=told)
+    update = pb.GroupUpdate(changes=[pb.SignedGroupChange.FromString(devices)])
+    expect_equal(story.tell("devices", update.SerializeToString()), "ok", "devices")
+    left = pb.SignedGroupChange.FromString(raw_change(
+        ada, story.world.group, story.here.roster.parents(), leave=pb.GroupLeave(),
+        device_list=ada.lists[1].hash))
+    update = pb.GroupUpdate(changes=[left])
+    before = story.here.roster.head()
+    story.tell("by a list that came with `devices` alone", update.SerializeToString())
+    expect_equal(story.here.roster.head(), before, "by a list that came with `devices` alone")
+    update = pb.GroupUpdate(lists=[told])
+    story.tell("the list", update.SerializeToString())
+    expect(ada.member not in story.here.roster.state().members, "once the list has come")
+    return f"{len(cases)} updates"
+
+
+def check_unknown_roster(python: GroupPeer, other: AnyPeer) -> str:
+    """A seal of a roster that nobody computes: the head is that of before, that seal a tip."""
+    story = Told(python, other)
+    keys, own_list = python.keys, python.list
+    sealed = story.here.roster
+    beside, change = sealed.change(keys, own_list, timer=5)
+    other_base = replace(sealed.state(), title="another")
+    seal = pb.GroupSeal(
+        owner=sealed.state().owner.encode(), roster=other_base.hash(),
+        previous=sealed.current.seal.id,
+    )
+    signed = group_change.make_by_account(keys, story.world.group, sealed.parents(), seal=seal)
+    update = pb.GroupUpdate(changes=[pb.SignedGroupChange.FromString(signed)])
+    expect_equal(story.tell("a seal of another roster", update.SerializeToString()), "ok", "seal")
+    found = story.here.roster
+    expect(found.stopped, "it goes on")
+    expect_equal(found.tips(), [group_change.change_id(update.changes[0].change)], "tips")
+    expect_equal(found.ask().seal, sealed.current.seal.id, "the seal that is asked with")
+    story.tell("a change beside the seal", change)
+    expect_equal(len(story.here.roster.tips()), 2, "tips with a change beside the seal")
+    since = raw_change(
+        story.world.owner, story.world.group, found.tips(), title="since the seal"
+    )
+    waiting = pb.GroupUpdate(changes=[pb.SignedGroupChange.FromString(since)])
+    waiting.lists.add().ParseFromString(own_list.signed)
+    before = story.here.roster.head()
+    story.tell("a change since the seal", waiting.SerializeToString())
+    expect_equal(story.here.roster.head(), before, "head with what waits")
+    wrong = pb.GroupUpdate(roster=replace(other_base, title="a third").encode())
+    word = story.tell("yet another roster", wrong.SerializeToString())
+    expect_equal((word, story.here.roster.head()), ("ok", before), "yet another roster")
+    twice = pb.GroupUpdate(roster=other_base.encode())
+    twice.roster.entries.append(twice.roster.entries[-1])
+    word = story.tell("a roster with a member twice", twice.SerializeToString())
+    expect(word in ("ok", "refused") and story.here.roster.stopped, f"a member twice: {word}")
+    right = pb.GroupUpdate(roster=other_base.encode())
+    expect_equal(story.tell("the roster", right.SerializeToString()), "ok", "the roster")
+    expect_equal(story.here.roster.state().title, "since the seal", "title at last")
+    return ""
+
+
+def check_known_welcomes(python: GroupPeer, other: AnyPeer) -> str:
+    """Welcomes that go on by a seal whose past is known or not, that go back, or elsewhere."""
+    story = Told(python, other)
+    keys, own_list = python.keys, python.list
+    start = story.here.roster
+    one, first = start.change(keys, own_list, title="one")
+    two, seal = one.seal(keys)
+    rival, _ = start.seal(keys)
+    expect_equal(story.tell("of the seals that are known", welcome=start.make_welcome()), "ok", "w")
+    story.tell("a change", first)
+    story.tell("by a seal whose past is known", welcome=two.make_welcome())
+    expect_equal(story.here.roster.head(), two.head(), "head")
+    late, update = one.change(keys, own_list, timer=3)
+    word = story.tell("a late change, whose parents are known", update)
+    expect_equal(word, "ok", "a late change")
+    expect(story.here.roster.former is not None, "what was before is forgotten")
+    story.tell("that goes back", welcome=start.make_welcome())
+    before = story.here.roster.head()
+    word = story.tell("of another seal", welcome=rival.make_welcome())
+    expect_equal((word, story.here.roster.head()), ("ok", before), "of another seal")
+    three, _ = two.change(keys, own_list, title="never told")
+    three, _ = three.seal(keys)
+    _, more = three.change(keys, own_list, timer=9)
+    story.tell("by a seal whose past is not known", more, three.make_welcome())
+    expect_equal(story.here.roster.state().timer, 9, "timer")
+    expect(story.here.roster.former is None, "what was before is kept")
+    _, late = two.change(keys, own_list, picture=b"late")
+    before = story.here.roster.head()
+    story.tell("a late change after that", late)
+    expect_equal(story.here.roster.head(), before, "head after a late change")
+    return ""

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from check_vectors import vector_checks
 from checks import finish, run_checks
@@ -13,7 +14,7 @@ from selftest import self_checks
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", required=True, help="path of the test program's binary")
-    path = parser.parse_args().peer
+    path = str(Path(parser.parse_args().peer).resolve())
     checks = self_checks() + vector_checks() + conversation_checks(path) + group_checks(path)
     return finish(*run_checks(checks))
 

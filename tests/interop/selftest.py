@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
 from converse_groups import group_checks, meet, tell
@@ -14,19 +15,31 @@ from group_worlds import check_orders, check_seals
 from subrosa import content, control, directory, payload
 from subrosa.errors import ProtocolError
 from subrosa.groups import GroupPeer
-from subrosa.identity import Address
+from subrosa.identity import Address, make_list
+from subrosa.labels import PREKEY
+from subrosa.numbering import Gap, Numbers
 from subrosa.peer import Peer
-from subrosa.prekeys import LIFETIME, ONE_TIME, SIGNED, check_bundle, new_prekey
+from subrosa.prekeys import (
+    LIFETIME,
+    ONE_TIME,
+    SIGNED,
+    check_bundle,
+    new_prekey,
+    signed_part,
+)
+from subrosa.primitives import ed25519_pair, sign, x25519_pair
 from subrosa.protobuf import content as pbc
 from subrosa.protobuf import directory as pbd
 from subrosa.protobuf import envelope as pb
 from subrosa.protobuf import keys as pbk
-from subrosa.sender_key import acknowledgement, new_chain
+from subrosa.protobuf import roster as pbr
+from subrosa.sender_key import Chains, SendingChain, Taken, acknowledgement, new_chain
 from subrosa.session import (
     FIRST_CHAIN_LIFETIME,
     GENERATION_JUMP,
     IDLE_LIFETIME,
     add_session,
+    sending_session,
 )
 
 ROUNDS = 400
@@ -133,6 +146,18 @@ def first_chains() -> str:
     alice.clock_ahead = FIRST_CHAIN_LIFETIME + 1
     expect(alice.status(to_bob)[1], "the newer session sends after 14 days")
     bob.receive(alice.send(to_bob, b"").envelope)
+    # One that is over goes before an implausible one, and fails; and alone the latter sends.
+    contact, now = alice.contacts[to_bob], alice.now()
+    over = replace(contact.sessions[-1], started=now - FIRST_CHAIN_LIFETIME - 1)
+    ahead = replace(over, started=now, generation=now + 2 * GENERATION_JUMP, last_used=now)
+    for confirmed_too in (False, True):
+        kept = contact.sessions if confirmed_too else ()
+        found = sending_session((*kept[:1], over, ahead), contact.highest_generation, now)
+        wanted = kept[0] if confirmed_too else over
+        expect(found is wanted, "an implausible session sends")
+    given_up = replace(over, given_up=True)
+    found = sending_session((given_up, ahead), contact.highest_generation, now)
+    expect(found is ahead, "an implausible session alone does not send")
     return ""
 
 
@@ -216,11 +241,63 @@ def expired_bundles() -> str:
     )
     false = old.signed[:-1] + bytes([old.signed[-1] ^ 1])
     expect_word("refused", lambda: check_bundle(with_one_time(false), b"bob", now), "a false part")
+    # Of what has expired the halves are not looked at; its kind is.
+    weak = pbk.Prekey(kind=ONE_TIME, x25519=bytes(32), mlkem768=b"", expires_at=now)
+    found = check_bundle(with_one_time(signed_by(bob, weak)), b"bob", now)
+    expect_equal(found.devices[0].one_time_prekey, None, "an expired one of weak halves")
+    alive = pbk.Prekey.FromString(weak.SerializeToString())
+    alive.expires_at = now + 1
+    other_kind = pbk.Prekey.FromString(weak.SerializeToString())
+    other_kind.kind = SIGNED
+    for bad in (alive, other_kind):
+        changed = with_one_time(signed_by(bob, bad))
+        expect_word("refused", lambda c=changed: check_bundle(c, b"bob", now), "a false part")
+    # A device that is left out: its one-time prekey is not looked at.
+    second = replace(
+        bob.keys, address=replace(bob.address, device=bob.address.device % 1_000_000 + 7),
+        signing=ed25519_pair(), identity=x25519_pair(),
+    )
+    both = pbk.Bundle.FromString(bundle)
+    both.device_list.ParseFromString(make_list(bob.keys, 1, b"", (second,)))
+    entry = both.devices.add(device_id=second.address.device)
+    entry.signed_prekey.ParseFromString(new_prekey(second, SIGNED, now).signed)
+    entry.one_time_prekey.ParseFromString(false)
+    found = check_bundle(both.SerializeToString(), b"bob", now)
+    expect_equal([d.device.device for d in found.devices], [bob.address.device], "left out")
+    entry.signed_prekey.ParseFromString(new_prekey(second, SIGNED, now + 1).signed)
+    expect_word("refused", lambda: check_bundle(both.SerializeToString(), b"bob", now), "alive")
     listed = pbk.Bundle.FromString(bundle)
     del listed.devices[:]
     found = check_bundle(listed.SerializeToString(), b"bob", now)
     expect_equal((found.devices, found.device_list.user), ((), b"bob"), "a list alone")
     alice.initiate(b"bob", expired)
+    return ""
+
+
+def signed_by(peer: Peer, prekey: pbk.Prekey) -> bytes:
+    """A `SignedPrekey` of a device, whatever is in it."""
+    encoded = prekey.SerializeToString()
+    signature = sign(peer.keys.signing.private, PREKEY, signed_part(peer.address, encoded))
+    return pbk.SignedPrekey(prekey=encoded, signature=signature).SerializeToString()
+
+
+def given_up_gaps() -> str:
+    """Of missing ids that were given up, the one with the highest number is not missed again."""
+
+    def shown(numbers: Numbers, seq: int, short: int) -> tuple[Numbers, list[str]]:
+        return numbers._hear_last(seq, short)
+
+    numbers = Numbers()
+    for seq in (1, 2, 3):
+        message = pb.Payload(body=bytes([seq]) * 16, seq=seq)
+        numbers, _ = numbers.receive(payload.Opened(message, bytes([seq]) * 16, b""), 0)
+    # Given up in this order: of the two under number 2 the last one counts.
+    gaps = (Gap(2, 2, 7), Gap(1, 1, 8), Gap(2, 2, 9))
+    many = tuple(Gap(i, i) for i in range(10, 1_010))
+    numbers, reports = replace(numbers, gaps=(*gaps, *many))._limit_gaps([])
+    expect_equal(reports, ["given-up:2-2", "given-up:1-1", "given-up:2-2"], "given up")
+    for seq, short, again in ((2, 9, []), (2, 7, ["gap:2-2"]), (1, 8, ["gap:1-1"])):
+        expect_equal(shown(numbers, seq, short)[1], again, f"{seq} of {short}")
     return ""
 
 
@@ -237,7 +314,7 @@ def is_smallest(**fields: object) -> bool:
     """Whether a payload has the smallest size class, whatever `last`, `seen` and `view` say."""
     numbers = {"last_seq": 2**64 - 1, "seen_seq": 2**64 - 1}
     ids = {"last_id": 2**32 - 1, "seen_id": 2**32 - 1}
-    encoded = pb.Payload(**numbers, **ids, view=2**64 - 1, **fields).SerializeToString()
+    encoded = pb.Payload(**{**numbers, **ids, "view": 2**64 - 1, **fields}).SerializeToString()
     return payload.padded_length(len(encoded)) == payload.MIN_PADDED
 
 
@@ -266,8 +343,15 @@ def check_sizes() -> str:
     expect(not is_smallest(control=pb.Control(group_messages_wanted=wanted)), "64 iterations fit")
     chain = new_chain(bytes(32), Address(b"a" * 255, 1))
     chain = replace(chain, iteration=1_000, replaced_id=bytes(8), replaced_length=1_000)
-    given = pb.Control(sender_key=chain.distribution(1_000, 1_000))
+    given = pb.Control(sender_key=chain.distribution(1_000, 1_000, lost_before=2**21 - 1))
     expect(is_smallest(control=given), "a sender key does not fit")
+    # Whatever the numbers are.
+    for name in ("iteration", "replaced_length", "missed", "replaced_missed"):
+        setattr(given.sender_key, name, 2**14 - 1)
+    expect(is_smallest(control=given), "a sender key of great numbers does not fit")
+    given.sender_key.MergeFrom(chain.distribution(1_000, 1_000, (bytes(8), 1_000), 2**21 - 1))
+    short_numbers = {"last_seq": 2**21 - 1, "seen_seq": 2**21 - 1}
+    expect(is_smallest(control=given, **short_numbers), "with an ended chain it does not fit")
     saved = pb.Control(sender_key_saved=acknowledgement(bytes(32), bytes(8)))
     expect(is_smallest(control=saved), "an acknowledgement does not fit")
     named = pbc.Reference(author=bytes(60), message_id=bytes(16))
@@ -311,6 +395,10 @@ def check_repair() -> str:
         pb.Control(not_opened=pb.NotOpened(names=bytes(17))),
         pb.Control(not_opened=pb.NotOpened(ephemerals=bytes(48))),
         pb.Control(not_opened=pb.NotOpened(names=bytes(16 * 61), ephemerals=bytes(32 * 40))),
+        pb.Control(group_behind=pb.GroupBehind(group_id=bytes(32))),
+        pb.Control(
+            group_behind=pb.GroupBehind(group_id=bytes(32), ask=pbr.GroupAsk(seal=bytes(31)))
+        ),
     ]
     for message in bad:
         expect_word("malformed", lambda message=message: decode(message), str(message)[:80])
@@ -354,9 +442,73 @@ def check_content_rules() -> str:
     expect(read.forwarded and not read.HasField("quote"), "passed on, but not as such")
     again = content.pass_on(sent, 400, fallback="")
     expect_equal(content.decode(again), content.Unknown(again, ""), "passed on without a fallback")
+    answer = content.pass_on(sent, 400, reply_to=bytes([1]) * 16)
+    expect_equal(pbc.Content.FromString(answer).reply_to, bytes([1]) * 16, "passed on as an answer")
+    check_hidden_kinds()
+    check_words()
     one, two = (content.quote_hash(b"bob", bytes(16), data) for data in (sent, sent + b"\x08\x01"))
     expect_equal(one, two, "hashes of a quote, whenever it was sent")
     return f"{len(broken)} broken"
+
+
+def check_hidden_kinds() -> None:
+    """Of a sync, a `group` and a `verification` nothing is ever shown; long parts count."""
+    step = pbc.Verification(transaction_id=bytes(16), end=7)
+    never = [
+        pbc.Content(fallback="a", sync=pbc.Sync()),
+        pbc.Content(fallback="a", group=pbc.GroupNote(group_id=bytes(32))),
+        pbc.Content(fallback="a", verification=pbc.Verification(transaction_id=bytes(16))),
+        pbc.Content(fallback="a", verification=step),
+        pbc.Content(fallback="a", group=pbc.GroupNote(group_id=bytes(31))),
+    ]
+    for message in never:
+        encoded = message.SerializeToString()
+        expect_equal(content.decode(encoded), content.Unknown(encoded, ""), str(message)[:80])
+    for size, number, count, known in (
+        (61_441, 0, 1, True), (1, 0, 41, True), (1, 1, 1, False), (1, 0, 0, False),
+    ):
+        part = pbc.GroupPart(whole=bytes(8), number=number, count=count, bytes=bytes(size))
+        message = pbc.Content(group=pbc.GroupNote(group_id=bytes(32), part=part))
+        found = content.decode(message.SerializeToString())
+        expect_equal(isinstance(found, content.Known), known, f"part {number} of {count}")
+        expect_word("usage", lambda m=message: content.encode(m), "a part of our own")
+
+
+def check_words() -> None:
+    """What a quote may begin with (10.3)."""
+    pointer = pbc.Pointer(key=bytes(32), digest=bytes(32))
+    items = [
+        pbc.Attachment(pointer=pointer, kind=1, name=name) for name in ("a\u202e.b", "", "c\nd")
+    ]
+    named = pbc.Reference(author=b"bob", message_id=bytes(16))
+    place = pbc.Location(latitude=-5, longitude=10**7, name="here")
+    cases = [
+        ({"attachments": pbc.Attachments(items=items)}, "a.b, cd"),
+        ({"reaction": pbc.Reaction(to=named, emoji="!")}, "!"),
+        ({"location": place}, "here geo:-0.0000005,1.0000000"),
+        ({"edit": pbc.Edit(message_id=bytes(16), text=pbc.Text(text="new"))}, "new"),
+        ({"card": pbc.Card(name="b\u200bob")}, "bob"),
+        ({"vote": pbc.Vote(poll=named)}, ""),
+    ]
+    for fields, wanted in cases:
+        message = pbc.Content(sent_at=1, fallback="own words", **fields)
+        expect_equal(content.words(message), wanted, "words")
+        encoded = message.SerializeToString()
+        quote = pbc.Quote(author=b"bob", hash=content.quote_hash(b"bob", bytes(16), encoded))
+        for excerpt, matches in ((wanted, True), ("own", False)):
+            quote.excerpt = excerpt
+            found = content.quote_matches(quote, bytes(16), encoded)
+            expect_equal(found, matches, f"a quote of {excerpt!r}")
+    # An old group (wire types 3 and 4) is a field as any; one of number 1 is left out too.
+    old, first = b"\xa3\x38\x08\x01\xa4\x38", b"\x0b\x10\x01\x0c"
+    hashes = {
+        content.quote_hash(b"bob", bytes(16), part) for part in (old, old + first, first + old)
+    }
+    expect_equal(len(hashes), 1, "hashes with old groups")
+    for broken in (b"\x0b\x10\x01", b"\x0c", b"\x0a\x05a"):
+        expect_word(
+            "malformed", lambda b=broken: content.quote_hash(b"bob", bytes(16), b), "no protobuf"
+        )
 
 
 def check_directory() -> str:
@@ -419,6 +571,86 @@ def missed_messages() -> str:
     return ""
 
 
+def lost_chains() -> str:
+    """What a receiver makes of `ended_chain_id`, `lost_before` and impossible numbers (14.4)."""
+    sender, group = Address(b"alice", 1), bytes(32)
+    chains: list[SendingChain] = []
+    for _ in range(5):
+        made = new_chain(group, sender, chains[-1] if chains else None)
+        padded = payload.pad(b"", b"")
+        for _ in range(3):
+            made, _ = made.seal(bytes(32), padded)
+        chains.append(made)
+    first = replace(chains[0], iteration=0)
+    known, _ = Chains().take(first.distribution(), sender, 1)
+    ended = (chains[0].chain_id, 3)
+
+    def take(state: Chains, index: int, *numbers: Any, **fields: Any) -> tuple[Chains, Taken]:
+        given = chains[index].distribution(*numbers)
+        for name, value in fields.items():
+            setattr(given, name, value)
+        return state.take(given, sender, 2)
+
+    # The second and third chain were lost, the fourth has come: of the third, three are missed.
+    state, taken = take(known, 3, 0, 3, ended, 3)
+    expect_equal((taken.passed_over, taken.lost), (3, 3), "passed over, and lost")
+    expect_equal(taken.missed, ((chains[2].chain_id, (0, 1, 2)),), "missed")
+    # Less what is here of chains that nothing has ended.
+    open_too, _ = take(known, 1, 2)
+    _, taken = take(open_too, 3, 0, 3, ended, 3)
+    # The second ends the first; of the second two are missed, and may be among the lost.
+    expect_equal((taken.passed_over, taken.lost), (0, 1), "lost, less what is looked for")
+    # Nothing is told where the replaced chain is here, or the one after this.
+    state, _ = take(known, 2)
+    expect_equal(take(state, 3, 0, 3, ended, 9)[1].lost, 0, "the replaced one is here")
+    state, _ = take(known, 4, 0, 0, ended, 0)
+    state, taken = take(state, 3, 0, 3, ended, 9)
+    expect_equal((taken.lost, taken.rolled_back), (0, False), "the one after it is here")
+    expect(not any(c.is_open for c in state.chains[:1]), "the first is open")
+    expect_equal([c.is_open for c in state.chains], [False, True, False], "open chains")
+    # Cut to what there can be; without a replaced chain, or with itself, nothing counts.
+    _, taken = take(known, 3, 9, 9, (b"", 0), 0, iteration=2)
+    wanted = ((chains[3].chain_id, (0, 1)), (chains[2].chain_id, (0, 1, 2)))
+    expect_equal(taken.missed, wanted, "numbers above what there can be")
+    for replaced in (b"", chains[3].chain_id):
+        _, taken = take(known, 3, 0, 3, (b"", 0), 5, replaced_chain_id=replaced)
+        expect_equal((taken.missed, taken.lost, taken.passed_over), ((), 0, 0), "of no chain")
+    again, taken = take(state, 3, 3, 3, ended, 9)
+    expect_equal((again, taken), (state, Taken(chains[3].chain_id, known=True)), "known already")
+    # 32 chains of a device at once.
+    state = Chains()
+    for number in range(40):
+        made = replace(new_chain(group, sender), replaced_id=bytes([number]) * 8, replaced_length=1)
+        state, taken = state.take(made.distribution(0, 1), sender, 3)
+        expect_equal(bool(taken.missed), number < 32, f"missed of chain {number}")
+    return ""
+
+
+def copies() -> str:
+    """Of what came as a copy the key goes, also ahead of the chain and before it (14.6)."""
+    alice, bob = GroupPeer(b"alice"), GroupPeer(b"bob")
+    meet(alice, bob)
+    group, news = alice.group_create("", [b"bob"])
+    tell(alice, news, bob)
+    key = alice.group_key(group, bob.address)
+    chain = alice.groups[group].chain
+    assert chain is not None
+    name = (group, alice.address, chain.chain_id)
+    sent = [alice.group_send(group, b"") for _ in range(5)]
+    bob.chains = bob.chains.found(name, 0)
+    bob.receive(key)
+    bob.chains = bob.chains.found(name, 2)
+    bob.receive(sent[3].envelope)
+    expect_equal(bob.missing(group, alice.address), [(chain.chain_id, [1])], "missing")
+    for index in (0, 2):
+        expect_word("key-gone", lambda i=index: bob.receive(sent[i].envelope), "came as a copy")
+    bob.receive(sent[1].envelope)
+    bob.chains = bob.chains.found(name, 1)
+    expect_word("duplicate", lambda: bob.receive(sent[1].envelope), "came, and then as a copy")
+    bob.receive(sent[4].envelope)
+    return ""
+
+
 def self_checks() -> list[Check]:
     return [
         ("two Python peers, one-time prekey", lambda: converse(one_time=True)),
@@ -428,12 +660,15 @@ def self_checks() -> list[Check]:
         ("two Python peers, generations", generations),
         ("two Python peers, eight sessions", eight_sessions),
         ("bundles of which something has expired", expired_bundles),
+        ("missing ids that were given up", given_up_gaps),
         ("sizes of control messages and receipts", check_sizes),
         ("control messages of repair", check_repair),
         ("rules of contents", check_content_rules),
         ("what a directory checks", check_directory),
         *group_checks(None),
         ("groups: missed messages", missed_messages),
+        ("groups: what is said of lost chains", lost_chains),
+        ("groups: copies", copies),
         ("groups: any order of changes", check_orders),
         ("groups: seals", check_seals),
     ]

@@ -20,7 +20,7 @@ MAX_MEDIA_TYPE = 255
 
 def padded_length(length: int) -> int:
     """P of section 15.1."""
-    return max(MIN_PADDED, padme(length)) if length else MIN_PADDED
+    return max(MIN_PADDED, padme(length))
 
 
 def chunk_count(length: int) -> int:

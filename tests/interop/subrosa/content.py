@@ -23,8 +23,13 @@ MAX_COPIED = 65_216
 MAX_TEXT = 65_152
 MAX_FALLBACK = 256
 MAX_EXCERPT = 400
+# A sender makes no longer part, and no more of them; a longer one counts all the same.
 MAX_PART = 61_440
+MAX_PARTS = 40
+# What is between devices alone: of these there is never anything to show.
+_NEVER_SHOWN = ("sync", "group", "verification")
 _SENT_AT, _REPLY_TO, _QUOTE = 1, 4, 5
+_NOT_IN_NAMES = ("Cc", "Cf", "Zl", "Zp")
 _UNSEEN = {0x200B, 0xFEFF, *range(0x202A, 0x202F), *range(0x2060, 0x206A)}
 
 
@@ -250,7 +255,6 @@ def _group(form: _Form, value: Any) -> None:
     if kind == "part":
         form.exact(value.part.whole, 8, "the name of a whole")
         form.rule(value.part.number < value.part.count, "a part behind the last")
-        form.size(value.part.bytes, MAX_PART, "a part")
     elif kind == "copy":
         form.exact(value.copy.chain_id, 8, "a chain id")
         form.id(value.copy.message_id)
@@ -314,7 +318,8 @@ def decode(encoded: bytes) -> Known | Unknown:
         return Unknown(encoded, "")
     if known:
         return Known(message, encoded)
-    return Unknown(encoded, "" if message.HasField("sync") else message.fallback)
+    hidden = message.WhichOneof("kind") in _NEVER_SHOWN
+    return Unknown(encoded, "" if hidden else message.fallback)
 
 
 def encode(message: Any) -> bytes:
@@ -327,7 +332,9 @@ def encode(message: Any) -> bytes:
         known = _is_known(message)
     except ProtocolError as error:
         raise ProtocolError(USAGE, error.text) from error
-    if not known or len(encoded) > most:
+    part = message.group.part
+    too_much = len(part.bytes) > MAX_PART or part.count > MAX_PARTS
+    if not known or too_much or len(encoded) > most:
         raise ProtocolError(USAGE, "content: unknown, or too long")
     return encoded
 
@@ -342,8 +349,13 @@ def _degrees(value: int) -> str:
     return f"{sign}{abs(value) // 10**7}.{abs(value) % 10**7:07}"
 
 
+def shown_name(name: str) -> str:
+    """A name as it is shown: one line, without what is not seen or turns others around (10.2)."""
+    return "".join(c for c in name if unicodedata.category(c) not in _NOT_IN_NAMES)
+
+
 def words(message: Any) -> str:
-    """What a content says in words, of whatever length; of no known kind its fallback."""
+    """What a content says in words (10.3), of whatever length; of no known kind its fallback."""
     kind = message.WhichOneof("kind")
     if kind is None:
         return message.fallback
@@ -353,28 +365,48 @@ def words(message: Any) -> str:
     if kind == "edit":
         return value.text.text
     if kind == "attachments":
-        names = ", ".join(item.name for item in value.items if item.name)
+        names = ", ".join(shown_name(item.name) for item in value.items if item.name)
         return value.caption.text or names
     if kind == "location":
         place = f"geo:{_degrees(value.latitude)},{_degrees(value.longitude)}"
         return f"{value.name} {place}" if value.name else place
     if kind == "card":
-        return value.name
-    if kind == "sticker":
+        return shown_name(value.name)
+    if kind in ("sticker", "reaction"):
         return value.emoji
     return value.question if kind == "poll" else ""
 
 
 def fallback_of(message: Any) -> str:
     """The fallback that a sender makes (the tables of section 10.1)."""
-    if message.WhichOneof("kind") in ("text", "edit"):
+    kind = message.WhichOneof("kind")
+    if kind in ("text", "edit", "reaction"):
         return ""
+    if kind == "card":
+        return _shortened(message.card.name)
     return _shortened(words(message))
 
 
-def _fields(encoded: bytes) -> Iterable[tuple[int, int, bytes]]:
-    """The number, wire type and bytes of each field of a protobuf message."""
+def _fields(encoded: bytes) -> Iterable[tuple[int, bytes]]:
+    """The number and the bytes of each field of a protobuf message."""
     place = 0
+
+    def skip(key: int) -> None:
+        """What stands behind the key of a field; of an old group all up to its end."""
+        nonlocal place
+        wire = key & 7
+        if wire == 0:
+            varint()
+        elif wire in (1, 5):
+            place += 8 if wire == 1 else 4
+        elif wire == 2:
+            length = varint()
+            place += length
+        elif wire == 3:
+            while (inner := varint()) != key + 1:
+                skip(inner)
+        else:
+            raise ProtocolError(MALFORMED, "content: no protobuf")
 
     def varint() -> int:
         nonlocal place
@@ -392,33 +424,28 @@ def _fields(encoded: bytes) -> Iterable[tuple[int, int, bytes]]:
     while place < len(encoded):
         start = place
         key = varint()
-        wire = key & 7
-        if wire == 0:
-            varint()
-        elif wire in (1, 5):
-            place += 8 if wire == 1 else 4
-        elif wire == 2:
-            length = varint()
-            place += length
-        else:
-            raise ProtocolError(MALFORMED, "content: a group of old protobuf")
+        skip(key)
         if place > len(encoded):
             raise ProtocolError(MALFORMED, "content: no protobuf")
-        yield key >> 3, wire, encoded[start:place]
+        yield key >> 3, encoded[start:place]
 
 
 def _without(encoded: bytes, numbers: set[int]) -> bytes:
-    return b"".join(part for number, _, part in _fields(encoded) if number not in numbers)
+    return b"".join(part for number, part in _fields(encoded) if number not in numbers)
 
 
 def pass_on(
-    encoded: bytes, sent_at: int, expires_after: int = 0, fallback: str | None = None
+    encoded: bytes, sent_at: int, expires_after: int = 0, fallback: str | None = None,
+    reply_to: bytes = b"",
 ) -> bytes:
-    """A content for another conversation: the bytes that came, our own fields behind them."""
+    """A content for another conversation, there maybe as an answer: the bytes that came, our own
+    fields behind them."""
     own = _varint_field(_SENT_AT, sent_at) + _varint_field(2, expires_after)
     if fallback is not None:
         text = fallback.encode()
         own += b"\x1a" + _varint(len(text)) + text
+    if reply_to:
+        own += b"\x22" + _varint(len(reply_to)) + reply_to
     return _without(encoded, {_REPLY_TO, _QUOTE}) + own + _varint_field(6, 1)
 
 

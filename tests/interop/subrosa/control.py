@@ -48,12 +48,14 @@ def _check_group(kind: str, message: pb.Control) -> None:
     if kind == "sender_key":
         sizes = (len(found.chain_key), len(found.header_seed), len(found.verifying_key))
         _require(set(sizes) == {KEY_SIZE}, "a part of a sender key has 32 bytes")
-        _require(len(found.replaced_chain_id) in (0, CHAIN_SIZE), "a chain id has 8 bytes")
+        for other in (found.replaced_chain_id, found.ended_chain_id):
+            _require(len(other) in (0, CHAIN_SIZE), "a chain id has 8 bytes")
     if kind in ("sender_key", "sender_key_saved", "group_messages_wanted"):
         _require(len(found.chain_id) == CHAIN_SIZE, "a chain id has 8 bytes")
     if kind == "group_messages_wanted":
         _require(len(found.iterations) <= MAX_ENTRIES, "more than 100 iterations")
     elif kind == "group_behind":
+        _require(found.HasField("ask"), "a `group_behind` without a `GroupAsk`")
         _require(len(found.head) in (0, HALF_HEAD), "half a head has 16 bytes")
         check_ask(found.ask)
 

@@ -11,7 +11,8 @@ from .primitives import KeyPair, check_ed25519, sha256, sign, verify
 from .protobuf import parse
 from .protobuf import roster as pb
 
-MAX_CHANGE = 16_384
+# With its signature, as a `SignedGroupChange`, 16,384.
+MAX_CHANGE = 16_315
 MAX_PARENTS = 16
 MAX_TITLE = 256
 MAX_PICTURE = 1_024
@@ -75,6 +76,11 @@ def change_id(encoded: bytes) -> bytes:
     return sha256(labels.GROUP_CHANGE + b"\0" + encoded)
 
 
+def id_of_signed(signed: bytes) -> bytes:
+    """The id of what is in an encoded `SignedGroupChange`, whatever its form."""
+    return change_id(parse(pb.SignedGroupChange, signed).change)
+
+
 def _require(condition: bool, text: str) -> None:
     if not condition:
         raise ProtocolError(REFUSED, f"group change: {text}")
@@ -104,7 +110,7 @@ def _check_seal(decoded: Any, author: Member) -> Seal:
 def parse_change(signed: bytes) -> Change:
     """A change from an encoded `SignedGroupChange`; ProtocolError unless its form is right."""
     outer = parse(pb.SignedGroupChange, signed)
-    _require(outer.ByteSize() <= MAX_CHANGE, "too long")
+    _require(len(outer.change) <= MAX_CHANGE, "too long")
     _require(len(outer.signature) == 64, "a signature has 64 bytes")
     decoded = parse(pb.GroupChange, outer.change)
     kind = decoded.WhichOneof("kind")

@@ -4,7 +4,7 @@ As `Peer`: a failed call has changed nothing. It says nothing by itself.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from .errors import (
     ProtocolError,
 )
 from .group_change import Member
-from .group_state import ROLE_NAMES, State
+from .group_state import ROLE_NAMES
 from .identity import Address
 from .peer import MAX_ENVELOPE, Contact, Event, Peer, Sent
 from .protobuf import content as pbc
@@ -58,41 +58,54 @@ class Handed:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What of the chains before this one did not come to a device (14.4): `missed` messages of the
+    replaced chain, and `lost` ones of those between it and the last that was `acknowledged`, of
+    which id and length are here."""
+
+    missed: int = 0
+    acknowledged: tuple[bytes, int] = (b"", 0)
+    lost: int = 0
+
+
+@dataclass(frozen=True)
 class Group:
     """A group, as this device has it.
 
-    `heads` are those that were its own, oldest first, each with who was a member then; `others`
-    were told by `GroupNews.state`.
+    `heads` are those that were its own, oldest first, each with who was a member then and has
+    been ever since; `others` were told by `GroupNews.state`, and are as if they had been its own
+    when they came to be known.
     """
 
     roster: Roster
-    heads: Mapping[bytes, State]
-    others: Mapping[bytes, State] = field(default_factory=dict)
+    heads: Mapping[bytes, frozenset[Member]]
+    others: Mapping[bytes, frozenset[Member]] = field(default_factory=dict)
     chain: SendingChain | None = None
     handed: Mapping[Address, Handed] = field(default_factory=dict)
-    handed_before: Mapping[Address, Handed] = field(default_factory=dict)
+    earlier: Mapping[Address, Earlier] = field(default_factory=dict)
 
     def with_roster(self, roster: Roster) -> "Group":
-        head = roster.head()
-        heads = {h: s for h, s in self.heads.items() if h != head}
-        heads[head] = roster.state()
+        head, members = roster.head(), frozenset(roster.state().members)
+        heads = {h: then & members for h, then in self.heads.items() if h != head}
+        heads[head] = members
+        others = {h: then & members for h, then in self.others.items()}
         kept = list(heads.items())[-MAX_HEADS:]
-        return replace(self, roster=roster, heads=dict(kept))
+        return replace(self, roster=roster, heads=dict(kept), others=others)
 
     def with_state(self, told: bytes) -> "Group":
         """A head that is none of its own, but of what is known (13.10)."""
         ask = parse(pbr.GroupAsk, told)
-        found = self.roster.told_state(ask.seal, list(ask.tips))
-        if found is None or found[0] in self.heads:
+        head = self.roster.told_head(ask.seal, list(ask.tips))
+        if head is None or head in self.heads or head in self.others:
             return self
-        others = {**self.others, found[0]: found[1]}
+        others = {**self.others, head: frozenset(self.roster.state().members)}
         return replace(self, others=dict(list(others.items())[-MAX_OTHER_HEADS:]))
 
-    def named(self, half: bytes) -> tuple[bytes, State]:
-        """The head that begins so, and the state that it stands for."""
-        for head, state in {**self.others, **self.heads}.items():
+    def named(self, half: bytes) -> tuple[bytes, frozenset[Member]]:
+        """The head that begins so, and who has been a member ever since it was the newest."""
+        for head, members in {**self.others, **self.heads}.items():
             if head[:HALF_HEAD] == half:
-                return head, state
+                return head, members
         raise ProtocolError(UNKNOWN_HEAD, "the group has no such head here")
 
 
@@ -119,12 +132,12 @@ class GroupPeer(Peer):
             raise ProtocolError(USAGE, "this user is not known")
         return Member(user, self.lists[user].account_key)
 
-    def _is_device_of(self, state: State, address: Address) -> bool:
-        """Whether it is a device, on its list, of a member's."""
+    def _is_device_of(self, members: Container[Member], address: Address) -> bool:
+        """Whether it is a device, on the newest list of its user, of one of these members."""
         known = self.lists.get(address.user)
         if known is None or address.device not in known.devices:
             return False
-        return Member(address.user, known.account_key) in state.members
+        return Member(address.user, known.account_key) in members
 
     # Rosters.
 
@@ -199,21 +212,33 @@ class GroupPeer(Peer):
 
     @staticmethod
     def _learn(known: Group | None, group: bytes, news: Any) -> Group:
+        refused: list[ProtocolError] = []
         if known is not None:
             roster = known.roster
             if news.welcome:
-                roster, _ = roster.welcome(news.welcome)
+                try:
+                    roster, _ = roster.welcome(news.welcome)
+                except ProtocolError as error:
+                    refused.append(error)
         elif news.welcome:
             roster = from_welcome(news.welcome, group)
             known = Group(roster, {})
         else:
             raise ProtocolError(REFUSED, "news of an unknown group without a welcome")
         if news.update:
-            before = roster
-            roster, outcome = roster.update(news.update)
-            new = outcome.taken or set(roster.held) - set(before.held) or known.roster != before
-            if outcome.refused and not new:
-                raise ProtocolError(REFUSED, outcome.refused[0][1])
+            try:
+                roster, outcome = roster.update(news.update)
+                refused += [ProtocolError(REFUSED, text) for _, text in outcome.refused]
+            except ProtocolError as error:
+                refused.append(error)
+        before = known.roster
+        waits = {change for change, _ in roster.held} - {change for change, _ in before.held}
+        followed = (roster.seals, roster.current, roster.former, roster.base_missing)
+        new = waits or followed != (
+            before.seals, before.current, before.former, before.base_missing
+        )
+        if refused and not new:
+            raise refused[0]
         after = known.with_roster(roster)
         return after.with_state(news.state) if news.state else after
 
@@ -222,7 +247,8 @@ class GroupPeer(Peer):
     ) -> None:
         """News count from the own account, from members before or by the news, and from
         somebody who says by them that he has left."""
-        states = [after.roster.state(), *([before.roster.state()] if before else [])]
+        known = [after, *([before] if before else [])]
+        states = [group.roster.state().members for group in known]
         if sender.user == self.address.user:
             return
         if any(self._is_device_of(state, sender) for state in states):
@@ -253,26 +279,27 @@ class GroupPeer(Peer):
 
     def _must_rotate(self, known: Group) -> bool:
         """Whether a device has the chain, or may have it, that is no device of a member's."""
-        state = known.roster.state()
+        members = known.roster.state().members
         return any(
-            handed.sent and not self._is_device_of(state, address)
+            handed.sent and not self._is_device_of(members, address)
             for address, handed in known.handed.items()
         )
 
     def group_key(self, group: bytes, to: Address) -> bytes:
         """Hand over the chain as it stands; the first time it is made."""
         known = self._group(group)
-        state = known.roster.state()
-        if self.member not in state.members or not self._is_device_of(state, to):
+        members = known.roster.state().members
+        if self.member not in members or not self._is_device_of(members, to):
             raise ProtocolError(USAGE, "a chain is between devices of members")
         chain = known.chain or new_chain(group, self.address)
         handed = known.handed.get(to, Handed(chain.iteration))
         missed = 0 if handed.acknowledged else chain.iteration - handed.since
-        before = known.handed_before.get(to)
-        replaced_missed = 0
-        if before and not before.acknowledged:
-            replaced_missed = chain.replaced_length - before.since
-        control = pb.Control(sender_key=chain.distribution(missed, replaced_missed))
+        earlier = known.earlier.get(to, Earlier())
+        ended = earlier.acknowledged
+        if ended[0] == chain.replaced_id:
+            ended = (b"", 0)
+        distribution = chain.distribution(missed, earlier.missed, ended, earlier.lost)
+        control = pb.Control(sender_key=distribution)
         contact = self._contact(to)
         envelope = self._send_control(to, self._sending_session(contact), control)
         now_handed = {**known.handed, to: replace(handed, sent=True)}
@@ -292,8 +319,23 @@ class GroupPeer(Peer):
         known = self._group(group)
         chain = new_chain(group, self.address, known.chain)
         self.groups[group] = replace(
-            known, chain=chain, handed={}, handed_before=known.handed
+            known, chain=chain, handed={}, earlier=self._earlier(known)
         )
+
+    @staticmethod
+    def _earlier(known: Group) -> dict[Address, Earlier]:
+        """What the next chain has to say to each device of this one and those before."""
+        chain, found = known.chain, {}
+        if chain is None:
+            return {}
+        for to in {*known.handed, *known.earlier}:
+            handed, before = known.handed.get(to), known.earlier.get(to, Earlier())
+            if handed and handed.acknowledged:
+                found[to] = Earlier(acknowledged=(chain.chain_id, chain.iteration))
+            else:
+                missed = chain.iteration - handed.since if handed else 0
+                found[to] = Earlier(missed, before.acknowledged, before.lost + before.missed)
+        return found
 
     def group_send(self, group: bytes, said: bytes) -> Sent:
         """A message to the group; `seq` of what comes back is its iteration."""
@@ -337,10 +379,9 @@ class GroupPeer(Peer):
         found = chains.find(head)
         found.chain.check_iteration(found.header, head)
         group, sender = found.chain.group, found.chain.sender
-        known = self._group(group)
-        roster_head, state = known.named(found.header.half)
-        now_members = known.roster.state()
-        if not all(self._is_device_of(s, sender) for s in (state, now_members)):
+        # Who is in this set has been a member without a break until now.
+        roster_head, members = self._group(group).named(found.header.half)
+        if not self._is_device_of(members, sender):
             raise ProtocolError(REFUSED, "a group message by somebody who is no member")
         chain, opened = found.chain.receive(
             message, head, found.header, roster_head, self.now()
@@ -363,7 +404,7 @@ class GroupPeer(Peer):
 
     def _hear_sender_key(self, sender: Address, distribution: Any) -> list[str]:
         known = self.groups.get(distribution.group_id)
-        if known is None or not self._is_device_of(known.roster.state(), sender):
+        if known is None or not self._is_device_of(known.roster.state().members, sender):
             return ["sender-key-refused"]
         try:
             self.chains, taken = self.chains.take(distribution, sender, self.now())

@@ -55,8 +55,8 @@ class Numbers:
     """What one device remembers of the numbers to and from another.
 
     `sent` has short ids, `latest` names what was sent last. `arrivals` counts new messages and
-    rises of `highest`, the last of which was number `raised`. `given_up` is the newest missing id
-    of a known number that was.
+    rises of `highest`, the last of which was number `raised`. `given_up` is the missing id of a
+    known number, of those that were given up the one with the highest number.
     """
 
     sent: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -196,6 +196,7 @@ class Numbers:
         given_up = [f"given-up:{gap.first}-{gap.last}" for gap in self.gaps[:excess]]
         # Every message of the peer's goes on naming the newest of one id that was given up.
         one_id = [(g.first, g.short) for g in self.gaps[:excess] if g.short is not None]
-        newest = max([self.given_up, *one_id], key=lambda named: named[0])
+        # Of one number the last.
+        newest = max([*reversed(one_id), self.given_up], key=lambda named: named[0])
         state = replace(self, gaps=self.gaps[excess:], given_up=newest)
         return state, reports + given_up

@@ -17,6 +17,8 @@ ONE_SHARD_FIELD = 36
 
 def padme(x: int) -> int:
     """Padmé: at most about 12 % more, and few different lengths."""
+    if x < 2:
+        return x
     e = x.bit_length() - 1
     step = 1 << (e - e.bit_length())
     return (x + step - 1) // step * step

@@ -44,7 +44,8 @@ class PrivatePrekey:
 
 @dataclass(frozen=True)
 class PublicPrekey:
-    """A prekey that passed all checks of section 4.3 or 4.5."""
+    """A prekey that passed all checks of section 4.3 or 4.5; one that has expired passed those of
+    signature and kind alone."""
 
     x25519: bytes
     mlkem: bytes
@@ -120,11 +121,11 @@ def make_bundle(
 
 
 def check_prekey(
-    user: bytes, device: ListedDevice, signed: pb.SignedPrekey, kind: int
+    user: bytes, device: ListedDevice, signed: pb.SignedPrekey, kind: int, now: int = -1
 ) -> PublicPrekey:
     """One prekey of a listed device; InvalidKey or ProtocolError if it is not good.
 
-    Whether it has expired is for the caller to look at.
+    Of one that has expired by `now` the halves are not looked at; a directory goes by no clock.
     """
     if len(signed.prekey) > MAX_PREKEY or signed.ByteSize() > MAX_SIGNED_PREKEY:
         raise ProtocolError(REFUSED, "a prekey is too long")
@@ -135,13 +136,10 @@ def check_prekey(
     if prekey.kind != kind:
         raise ProtocolError(REFUSED, "a prekey of another kind")
     sp = sp_of(address, signed.prekey)
-    return PublicPrekey(
-        check_x25519(prekey.x25519),
-        check_mlkem(prekey.mlkem768),
-        sp,
-        id_of(sp),
-        prekey.expires_at,
-    )
+    if prekey.expires_at > now:
+        check_x25519(prekey.x25519)
+        check_mlkem(prekey.mlkem768)
+    return PublicPrekey(prekey.x25519, prekey.mlkem768, sp, id_of(sp), prekey.expires_at)
 
 
 def check_bundle(encoded: bytes, user: bytes, now: int) -> CheckedBundle:
@@ -158,15 +156,15 @@ def check_bundle(encoded: bytes, user: bytes, now: int) -> CheckedBundle:
         if listed is None or entry.device_id in devices:
             raise ProtocolError(REFUSED, "bundle: a device that is not listed, or comes twice")
         try:
-            signed = check_prekey(user, listed, entry.signed_prekey, SIGNED)
+            signed = check_prekey(user, listed, entry.signed_prekey, SIGNED, now)
+            alive = signed.expires_at > now
             one_time = None
-            if entry.HasField("one_time_prekey"):
-                one_time = check_prekey(user, listed, entry.one_time_prekey, ONE_TIME)
+            if alive and entry.HasField("one_time_prekey"):
+                one_time = check_prekey(user, listed, entry.one_time_prekey, ONE_TIME, now)
         except InvalidKey as error:
             raise ProtocolError(REFUSED, f"bundle: {error}") from error
         if one_time and one_time.expires_at <= now:
             one_time = None
-        alive = signed.expires_at > now
         devices[entry.device_id] = CheckedDevice(listed, signed, one_time) if alive else None
     found = tuple(device for device in devices.values() if device)
     if devices and not found:

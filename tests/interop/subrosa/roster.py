@@ -10,9 +10,11 @@ from typing import Any
 
 from .errors import MALFORMED, REFUSED, USAGE, ProtocolError
 from .group_change import (
+    MAX_CHANGE,
     MAX_PARENTS,
     Change,
     Member,
+    id_of_signed,
     make_by_account,
     make_change,
     members,
@@ -22,6 +24,7 @@ from .group_state import (
     ADMIN,
     ORDINARY,
     OWNER,
+    ROLE_NAMES,
     Epoch,
     Placed,
     Rule,
@@ -34,6 +37,8 @@ from .protobuf import keys as pbk
 from .protobuf import parse
 from .protobuf import roster as pb
 
+# A change and its signature: of one that waits it is open which signature is right.
+Signed = tuple[bytes, bytes]
 MAX_UPDATE = 1_048_576
 MAX_PAST = 16_384
 MAX_HELD = 1_024
@@ -58,19 +63,33 @@ class Held(Exception):
         self.wanted = tuple(wanted)
 
 
+class NotSigned(ProtocolError):
+    """Refused by its list or its signature: the same change may still come under right ones."""
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an update: ids of changes, why some were refused, what is to be asked for."""
+    """What came of an update: ids of changes, why some were refused (a roster has no id), what is
+    to be asked for."""
 
     taken: tuple[bytes, ...] = ()
     refused: tuple[tuple[bytes, str], ...] = ()
     wanted: tuple[bytes, ...] = ()
     events: tuple[str, ...] = ()
 
+    def then(self, later: "Outcome") -> "Outcome":
+        """This and what came after it."""
+        return Outcome(
+            self.taken + later.taken, self.refused + later.refused, later.wanted,
+            self.events + later.events,
+        )
+
 
 @dataclass(frozen=True)
 class Roster:
     """Seals that are followed, and what came since the last and since the one before it.
+
+    `lists` are those that a change names which is kept or held.
 
     While `base_missing`, the last seal names a roster that is not known, and nothing since it
     can be judged. `choices` are seals of one owner among which a person has to choose.
@@ -80,7 +99,7 @@ class Roster:
     current: Epoch
     former: Epoch | None = None
     lists: Mapping[bytes, DeviceList] = field(default_factory=dict)
-    held: Mapping[bytes, bytes] = field(default_factory=dict)
+    held: Mapping[Signed, bytes] = field(default_factory=dict)
     base_missing: bool = False
     choices: tuple[bytes, ...] = ()
 
@@ -93,8 +112,17 @@ class Roster:
         """Nothing is sent or changed meanwhile."""
         return self.base_missing or bool(self.choices)
 
+    @property
+    def shown(self) -> Epoch:
+        """What the head stands for: while the last seal's roster is not known, what is since the
+        seal before, that seal among it (13.5)."""
+        if not self.base_missing:
+            return self.current
+        assert self.former is not None
+        return self.former
+
     def rule(self) -> Rule:
-        return Rule(self.current, self.current.everything())
+        return Rule(self.shown, self.shown.everything())
 
     def state(self) -> State:
         return self.rule().state()
@@ -103,13 +131,13 @@ class Roster:
         return self.rule().tips()
 
     def head(self) -> bytes:
-        return head_of(self.current.seal.id, self.tips())
+        return head_of(self.shown.seal.id, self.tips())
 
     def counts(self, change: bytes) -> bool:
         """Whether a change of this id counts; a seal if it is followed."""
         if any(change == seal.id for seal in self.seals):
             return True
-        index = self.current.index().get(change)
+        index = self.shown.index().get(change)
         return index is not None and bool(self.rule().counted >> index & 1)
 
     def knows(self, change: bytes) -> bool:
@@ -125,11 +153,17 @@ class Roster:
         if len(encoded) > MAX_UPDATE:
             raise ProtocolError(REFUSED, "group update: too long")
         message = parse(pb.GroupUpdate, encoded)
+        check_outline(message)
         state = self._learn_lists(message.lists)
+        refused: list[tuple[bytes, str]] = []
         if message.HasField("roster"):
-            state = state._learn_base(message.roster)
+            try:
+                state = state._learn_base(message.roster)
+            except ProtocolError as error:
+                refused.append((b"", error.text))
         fresh = [signed.SerializeToString() for signed in message.changes]
-        return state._take(fresh)
+        state, outcome = state._take(fresh)
+        return state, replace(outcome, refused=(*refused, *outcome.refused))
 
     def _learn_lists(self, signed_lists: Iterable[Any]) -> "Roster":
         lists = dict(self.lists)
@@ -147,41 +181,52 @@ class Roster:
         if not self.base_missing:
             return self
         base = check_roster(message)
-        if base.hash() != seal.roster or base.owner != seal.owner:
-            raise ProtocolError(REFUSED, "group update: another roster than the seal's")
+        if base.hash() != seal.roster:
+            # Not the one that was asked for: passed over.
+            return self
+        if base.owner != seal.owner:
+            raise ProtocolError(REFUSED, "group update: a roster with another owner")
         return replace(self, current=replace(self.current, base=base), base_missing=False)
 
     def _take(self, fresh: Sequence[bytes]) -> tuple["Roster", Outcome]:
         """Judge what is new and what was held, as long as something comes of it."""
         state, events = self, []
-        waiting: dict[bytes, Change] = {}
+        waiting: dict[Signed, Change] = {}
         refused: list[tuple[bytes, str]] = []
         taken: list[bytes] = []
+        # What is invalid for good, and so all that descends from it.
+        invalid: set[bytes] = set()
         for signed in [*self.held.values(), *fresh]:
             try:
                 change = parse_change(signed)
-                waiting.setdefault(change.id, change)
+                waiting.setdefault((change.id, change.signature), change)
             except ProtocolError as error:
-                refused.append((b"", error.text))
+                refused.append((id_of_signed(signed), error.text))
+                invalid.add(refused[-1][0])
         wanted: dict[bytes, None] = {}
         progress = True
         while progress:
             progress, wanted = False, {}
-            for change in list(waiting.values()):
+            for name, change in list(waiting.items()):
                 if state.knows(change.id):
-                    del waiting[change.id]
+                    del waiting[name]
                     continue
                 try:
+                    if not invalid.isdisjoint(change.parents):
+                        raise ProtocolError(REFUSED, "group change: built on what is invalid")
                     state = state._add(change)
                 except Held as held:
                     wanted.update(dict.fromkeys(held.wanted))
                     continue
                 except ProtocolError as error:
                     refused.append((change.id, error.text))
-                    del waiting[change.id]
+                    del waiting[name]
+                    if not isinstance(error, NotSigned):
+                        invalid.add(change.id)
+                        progress = True
                     continue
                 taken.append(change.id)
-                del waiting[change.id]
+                del waiting[name]
                 progress = True
             if not progress:
                 state, event = state._follow()
@@ -189,8 +234,17 @@ class Roster:
                 events += [event] if event else []
         newest = list(waiting.items())[-MAX_HELD:]
         state = replace(state, held={name: change.signed for name, change in newest})
-        lacking = tuple(name for name in wanted if name not in waiting)
+        state = state._without_lists([change.list_hash for _, change in newest])
+        here = {change.id for change in waiting.values()}
+        lacking = tuple(lacks for lacks in wanted if lacks not in here)
         return state, Outcome(tuple(taken), tuple(refused), lacking, tuple(events))
+
+    def _without_lists(self, held: Iterable[bytes]) -> "Roster":
+        """Without the lists that nothing names which is kept, or held."""
+        epochs = [self.current, *([self.former] if self.former else [])]
+        kept = {placed.list.hash for epoch in epochs for placed in epoch.changes if placed.list}
+        kept.update(held)
+        return replace(self, lists={name: one for name, one in self.lists.items() if name in kept})
 
     def _add(self, change: Change) -> "Roster":
         """Section 13.2, steps 1 to 4. Held, or ProtocolError(refused)."""
@@ -199,22 +253,22 @@ class Roster:
         epoch = self._epoch_of(change.parents)
         named = self._list_of(change)
         key = named.devices[change.device].signing_key if named else change.author.key
-        change.check_signature(key)
+        try:
+            change.check_signature(key)
+        except ProtocolError as error:
+            raise NotSigned(error.word, error.text) from error
         placed = Placed(change, epoch.past_of(change.parents), named)
         _check_valid(epoch, placed)
         if len(epoch.changes) >= MAX_KEPT:
             raise ProtocolError(REFUSED, "group change: too many since the seal")
         after = replace(epoch, changes=(*epoch.changes, placed))
-        state = self
-        if change.devices:
-            state = replace(state, lists={**state.lists, change.devices.hash: change.devices})
         if epoch is self.current:
-            return replace(state, current=after)
-        return replace(state, former=after)
+            return replace(self, current=after)
+        return replace(self, former=after)
 
     def _epoch_of(self, parents: Sequence[bytes]) -> Epoch:
-        """Step 1: since which seal all the parents are."""
-        missing, places = [], set()
+        """Step 1: since which seal all the parents are. What is unknown counts before all else."""
+        missing, places, is_open, wrong = [], set(), False, ""
         seals = {seal.id for seal in self.seals}
         for parent in parents:
             for epoch in (self.current, self.former):
@@ -229,18 +283,20 @@ class Roster:
                 if epoch.changes[i].change.kind != "seal":
                     places.add(epoch is self.current)
                 elif epoch is self.current:
-                    raise Held(())
+                    is_open = True
                 else:
-                    raise ProtocolError(REFUSED, "group change: behind a seal not followed")
+                    wrong = "behind a seal not followed"
                 break
             else:
                 if parent in seals:
-                    raise ProtocolError(REFUSED, "group change: behind the seal before the last")
-                missing.append(parent)
-        if len(places) > 1:
-            raise ProtocolError(REFUSED, "group change: parents on both sides of a seal")
-        if missing:
+                    wrong = "behind the seal before the last"
+                else:
+                    missing.append(parent)
+        if missing or is_open:
             raise Held(missing)
+        if wrong or len(places) > 1:
+            text = wrong or "parents on both sides of a seal"
+            raise ProtocolError(REFUSED, f"group change: {text}")
         if places == {True}:
             if self.base_missing:
                 assert self.current.seal.seal is not None
@@ -257,7 +313,7 @@ class Roster:
         if named is None:
             raise Held([change.list_hash])
         if (named.user, named.account_key) != change.author or change.device not in named.devices:
-            raise ProtocolError(REFUSED, "group change: a list without its author's device")
+            raise NotSigned(REFUSED, "group change: a list without its author's device")
         return named
 
     def _open_seals(self) -> list[Placed]:
@@ -295,25 +351,40 @@ class Roster:
         )
 
     def welcome(self, encoded: bytes) -> tuple["Roster", Outcome]:
-        """What somebody gets who is behind; of a group that is known."""
+        """What somebody gets who is behind; of a group that is known. One that does not go on from
+        the seals that are followed is passed over."""
         seals, base = check_welcome(encoded, self.group)
         ours = [seal.id for seal in self.seals]
         theirs = [seal.id for seal in seals]
         common = min(len(ours), len(theirs))
-        if ours[:common] != theirs[:common]:
-            raise ProtocolError(REFUSED, "group welcome: of seals that are not followed")
-        if len(theirs) < len(ours) or len(theirs) == len(ours) and not self.base_missing:
+        behind = len(theirs) < len(ours) or len(theirs) == len(ours) and not self.base_missing
+        if ours[:common] != theirs[:common] or behind:
             return self, Outcome()
-        current = replace(self.current, base=base)
-        former = self.former
-        if len(theirs) > len(ours):
-            former = self.current if len(theirs) == len(ours) + 1 else None
-            current = Epoch(seals[-1], base)
-        state = replace(
-            self, seals=tuple(seals), current=current, former=former, base_missing=False,
-            choices=(),
-        )
-        return state._take([])
+        state, found = self, Outcome()
+        for seal in seals[len(ours) :]:
+            if not state._knows_what_is_before(seal):
+                break
+            state, outcome = state._take([seal.signed])
+            found = found.then(outcome)
+            if not state.counts(seal.id):
+                return state, found
+        if state.current.seal.id == theirs[-1]:
+            if state.base_missing:
+                current = replace(state.current, base=base)
+                state = replace(state, current=current, base_missing=False)
+        else:
+            # What is known of before is forgotten, but for the seals.
+            state = replace(
+                state, seals=tuple(seals), current=Epoch(seals[-1], base), former=None,
+                base_missing=False, choices=(),
+            )
+        state, outcome = state._take([])
+        return state, found.then(outcome)
+
+    def _knows_what_is_before(self, seal: Change) -> bool:
+        """Whether the next seal of a welcome can be taken as a change like any (13.7)."""
+        others = any(placed.change.id != seal.id for placed in self._open_seals())
+        return not (self.base_missing or others) and all(map(self.knows, seal.parents))
 
     # Telling others.
 
@@ -337,9 +408,12 @@ class Roster:
             message.lists.add().ParseFromString(named.signed)
         return message.SerializeToString()
 
+    def _current_rule(self) -> Rule:
+        return Rule(self.current, self.current.everything())
+
     def changes_since(self, tips: Iterable[bytes] = ()) -> bytes:
         """An update of what counts, with its past, but for the past of these tips."""
-        wanted = self.rule().with_pasts() & ~_behind(self.current, tips)
+        wanted = self._current_rule().with_pasts() & ~_behind(self.current, tips)
         return self._encode([p for i, p in enumerate(self.current.changes) if wanted >> i & 1])
 
     def one_change(self, change: bytes) -> bytes:
@@ -351,7 +425,7 @@ class Roster:
 
     def ask(self, wanted: Sequence[bytes] = ()) -> Any:
         return pb.GroupAsk(
-            seal=self.current.seal.id, tips=self.tips()[:MAX_ASKED], wanted=wanted[:MAX_ASKED]
+            seal=self.shown.seal.id, tips=self.tips()[:MAX_ASKED], wanted=wanted[:MAX_ASKED]
         )
 
     def answer(self, ask: Any) -> tuple[bytes, bytes]:
@@ -372,7 +446,7 @@ class Roster:
                 found += [p for i, p in enumerate(self.former.changes) if last >> i & 1]
         elif ask.seal != self.current.seal.id:
             welcome = self.make_welcome()
-        wanted = self.rule().with_pasts() & ~_behind(self.current, ask.tips)
+        wanted = self._current_rule().with_pasts() & ~_behind(self.current, ask.tips)
         found += [p for i, p in enumerate(self.current.changes) if wanted >> i & 1]
         here = {placed.change.id for placed in found}
         for epoch in (self.former, self.current):
@@ -388,13 +462,15 @@ class Roster:
             message.roster.CopyFrom(self.current.base.encode())
         return welcome, message.SerializeToString()
 
-    def told_state(self, seal: bytes, tips: Sequence[bytes]) -> tuple[bytes, State] | None:
-        """The head that a seal and tips give, and who was a member by these, if all of them are
-        known here (13.10)."""
+    def told_head(self, seal: bytes, tips: Sequence[bytes]) -> bytes | None:
+        """The head that a seal and tips give, if all of them are known here: what is since the
+        last two seals, and every seal (13.10)."""
+        seals = [followed.id for followed in self.seals]
+        known = set(seals)
         for epoch in (self.current, self.former):
-            if epoch and epoch.seal.id == seal and all(tip in epoch.index() for tip in tips):
-                return head_of(seal, tips), Rule(epoch, _behind(epoch, tips)).state()
-        return None
+            if epoch and epoch.seal.id == seal:
+                known.update(epoch.index())
+        return head_of(seal, tips) if seal in seals and known.issuperset(tips) else None
 
     # Changing.
 
@@ -477,6 +553,21 @@ def _check_valid(epoch: Epoch, placed: Placed) -> None:
     index = len(epoch.changes)
     after = replace(epoch, changes=(*epoch.changes, placed))
     require(bool(Rule(after, past | 1 << index).counted >> index & 1), "it does not count itself")
+
+
+def check_outline(update: Any) -> None:
+    """ProtocolError(malformed) for what makes a `GroupUpdate` count for nothing (13.2)."""
+
+    def require(condition: bool, text: str) -> None:
+        if not condition:
+            raise ProtocolError(MALFORMED, f"group update: {text}")
+
+    for signed in (*update.changes, *update.lists):
+        require(len(signed.signature) == 64, "a signature has 64 bytes")
+    for signed in update.changes:
+        require(len(signed.change) <= MAX_CHANGE, "a change that is too long")
+    for entry in update.roster.entries:
+        require(entry.role in ROLE_NAMES, "an unknown role")
 
 
 def check_ask(ask: Any) -> None:

@@ -54,6 +54,7 @@ TAGS_AHEAD = 8
 KEPT_SECONDS = 30 * 24 * 3600
 KEPT_UNENDED_SECONDS = 37 * 24 * 3600
 MAX_CHAINS = 16
+MAX_MISSED_CHAINS = 32
 
 
 def context(group: bytes, sender: Address, chain_id: bytes) -> bytes:
@@ -145,8 +146,15 @@ class SendingChain:
     def context(self) -> bytes:
         return context(self.group, self.sender, self.chain_id)
 
-    def distribution(self, missed: int = 0, replaced_missed: int = 0) -> Any:
-        """The chain as it stands (section 14.4)."""
+    def distribution(
+        self,
+        missed: int = 0,
+        replaced_missed: int = 0,
+        ended: tuple[bytes, int] = (b"", 0),
+        lost_before: int = 0,
+    ) -> Any:
+        """The chain as it stands (section 14.4); `ended` are id and length of the last chain that
+        was acknowledged."""
         return pb.SenderKeyDistribution(
             group_id=self.group,
             chain_id=self.chain_id,
@@ -158,6 +166,9 @@ class SendingChain:
             replaced_length=self.replaced_length,
             missed=missed,
             replaced_missed=replaced_missed,
+            ended_chain_id=ended[0],
+            ended_length=ended[1],
+            lost_before=lost_before,
         )
 
     def step(self) -> tuple["SendingChain", bytes]:
@@ -207,15 +218,16 @@ def acknowledgement(group: bytes, chain_id: bytes) -> Any:
 
 
 def check_distribution(distribution: Any) -> None:
-    """ProtocolError(refused) for what section 14.4 refuses, whoever it comes from."""
+    """ProtocolError for what section 14.4 refuses, whoever it comes from; malformed for lengths."""
     wanted = {
         "group_id": 32, "chain_id": 8, "chain_key": 32, "header_seed": 32, "verifying_key": 32,
     }
     for name, size in wanted.items():
         if len(getattr(distribution, name)) != size:
-            raise ProtocolError(REFUSED, f"sender key: `{name}` of a wrong length")
-    if len(distribution.replaced_chain_id) not in (0, 8):
-        raise ProtocolError(REFUSED, "sender key: the id of the replaced chain")
+            raise ProtocolError(MALFORMED, f"sender key: `{name}` of a wrong length")
+    for name in ("replaced_chain_id", "ended_chain_id"):
+        if len(getattr(distribution, name)) not in (0, 8):
+            raise ProtocolError(MALFORMED, f"sender key: `{name}` of a wrong length")
     if distribution.iteration > MAX_LENGTH:
         raise ProtocolError(REFUSED, "sender key: an iteration above 1,000")
     try:
@@ -243,7 +255,11 @@ class Opened:
 
 @dataclass(frozen=True)
 class ReceivingChain:
-    """A chain of another device's; without a key once it has ended."""
+    """A chain of another device's; without a key once it has ended.
+
+    `ends` are the id and the length of each chain that it ends. Of what is in `copied` a copy has
+    come, and so the key is gone.
+    """
 
     group: bytes
     sender: Address
@@ -260,7 +276,8 @@ class ReceivingChain:
     ended_at: int = 0
     superseded_at: int = 0
     replaced_id: bytes = b""
-    replaced_length: int = 0
+    ends: tuple[tuple[bytes, int], ...] = ()
+    copied: frozenset[int] = frozenset()
 
     @property
     def name(self) -> Name:
@@ -270,10 +287,14 @@ class ReceivingChain:
     def is_open(self) -> bool:
         return bool(self.key)
 
-    def known_tags(self) -> dict[bytes, int]:
-        """The next 8, those of what is missing and of what has opened."""
+    def tags_ahead(self) -> set[bytes]:
+        """Those of the next 8."""
         ahead = range(self.next, self.next + TAGS_AHEAD) if self.is_open else ()
-        return {self.header_key.tag(i): i for i in (*ahead, *self.missing, *self.opened)}
+        return {self.header_key.tag(i) for i in ahead}
+
+    def kept_tags(self) -> set[bytes]:
+        """Those of what is missing and of what has opened."""
+        return {self.header_key.tag(i) for i in (*self.missing, *self.opened)}
 
     def unmasked(self, head: Head) -> Header | None:
         """The header, if its iteration gives the tag."""
@@ -288,7 +309,9 @@ class ReceivingChain:
         if iteration in self.opened:
             if self.opened[iteration] == head.salt:
                 raise ProtocolError(DUPLICATE, "this group message was opened before")
-        elif iteration < self.first or iteration < self.next and iteration not in self.missing:
+        elif iteration in self.missing:
+            return
+        elif iteration < self.next or iteration in self.copied:
             raise ProtocolError(KEY_GONE, "the key of this group message is not kept")
 
     def receive(
@@ -318,8 +341,8 @@ class ReceivingChain:
             missing = {i: m for i, m in self.missing.items() if i != iteration}
             state = replace(self, missing=missing)
         else:
-            passed_over = iteration - self.next
             state = self._pass_over(iteration, now)
+            passed_over = len(state.missing) - len(self.missing)
             message_key, key = kdf_ck(state.key)
             state = replace(state, key=key, next=iteration + 1)
         try:
@@ -335,16 +358,16 @@ class ReceivingChain:
         missing, key = dict(self.missing), self.key
         for iteration in range(self.next, until):
             message_key, key = kdf_ck(key)
-            missing[iteration] = Missing(message_key, now)
+            if iteration not in self.copied:
+                missing[iteration] = Missing(message_key, now)
         return replace(self, missing=missing, key=key, next=max(self.next, until))
 
     def end(self, length: int, now: int) -> tuple["ReceivingChain", int, bool]:
         """Ended by the chain that replaces it: (state, messages passed over, rolled back)."""
         if not self.is_open:
             return self, 0, False
-        length = min(length, MAX_LENGTH)
         state = self._pass_over(length, now)
-        passed_over = max(0, length - self.next)
+        passed_over = len(state.missing) - len(self.missing)
         return replace(state, key=b"", ended_at=now), passed_over, length < self.next
 
     def forget(self, now: int) -> "ReceivingChain":
@@ -374,6 +397,10 @@ def received_chain(distribution: Any, sender: Address) -> ReceivingChain:
     check_distribution(distribution)
     ctx = context(distribution.group_id, sender, distribution.chain_id)
     first = distribution.iteration
+    ends = (
+        (distribution.replaced_chain_id, min(distribution.replaced_length, MAX_LENGTH)),
+        (distribution.ended_chain_id, min(distribution.ended_length, MAX_LENGTH)),
+    )
     return ReceivingChain(
         group=distribution.group_id,
         sender=sender,
@@ -386,17 +413,22 @@ def received_chain(distribution: Any, sender: Address) -> ReceivingChain:
         next=first,
         key=distribution.chain_key,
         replaced_id=distribution.replaced_chain_id,
-        replaced_length=distribution.replaced_length,
+        # A chain that names itself ends nothing.
+        ends=tuple(end for end in ends if end[0] not in (b"", distribution.chain_id)),
     )
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What came of a chain that was handed over."""
+    """What came of a chain that was handed over: `known` if it was here already. `missed` are the
+    iterations of each chain that were missed without a key; `lost` is how many more are lost."""
 
     chain_id: bytes
     passed_over: int = 0
     rolled_back: bool = False
+    known: bool = False
+    missed: tuple[tuple[bytes, tuple[int, ...]], ...] = ()
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -412,7 +444,7 @@ class Chains:
     """The chains that a device has of others, oldest first; group, sender and id name one.
 
     `asked` are iterations that were missed before a chain was handed over: no key is here.
-    `copied` are those of which a copy has come.
+    `copied` are those of chains that are not here, of which a copy has come.
     """
 
     chains: tuple[ReceivingChain, ...] = ()
@@ -427,63 +459,88 @@ class Chains:
         new = received_chain(distribution, sender)
         own = self.of(new.group, sender)
         known = next((c for c in own if c.chain_id == new.chain_id), None)
-        state = self
-        if known is None:
-            state = state._add(new, own, now)
-        elif (known.header_seed, known.verifying_key) != (new.header_seed, new.verifying_key):
-            raise ProtocolError(REFUSED, "sender key: the id of another chain")
+        if known is not None:
+            if (known.header_seed, known.verifying_key) != (new.header_seed, new.verifying_key):
+                raise ProtocolError(REFUSED, "sender key: the id of another chain")
+            return self, Taken(new.chain_id, known=True)
+        state = self._add(new, own, now)
         passed_over, rolled_back = 0, False
         for before in state.of(new.group, sender):
-            # The chain that replaces it may have come first.
-            later = next((c for c in own + [new] if c.replaced_id == before.chain_id), None)
-            if later and before.is_open:
-                ended, passed, back = before.end(later.replaced_length, now)
+            # The chain that ends it may have come first.
+            ends = [n for c in (*own, new) for name, n in c.ends if name == before.chain_id]
+            if ends and before.is_open:
+                ended, passed, back = before.end(ends[0], now)
                 state = state.put(ended)
                 passed_over += passed
                 rolled_back |= back
-        missed = range(max(0, new.first - distribution.missed), new.first)
-        state = state._ask(new.name, missed)
-        end = distribution.replaced_length
-        missed = range(max(0, end - distribution.replaced_missed), end)
-        if new.replaced_id:
-            state = state._ask((new.group, sender, new.replaced_id), missed)
-        return state, Taken(new.chain_id, passed_over, rolled_back)
+        missed = []
+        for chain_id, end, count in _missed_parts(distribution):
+            name = (new.group, sender, chain_id)
+            state, iterations = state._ask(name, range(end - min(count, end), end))
+            if iterations:
+                missed.append((chain_id, iterations))
+        lost = state._lost_before(distribution, new, own)
+        return state, Taken(new.chain_id, passed_over, rolled_back, False, tuple(missed), lost)
 
-    def _ask(self, name: Name, missed: Iterable[int]) -> "Chains":
-        """What was missed, but for what has come and what would open."""
-        chain = next((c for c in self.chains if c.name == name), None)
-        here = {*self.copied.get(name, ()), *((*chain.missing, *chain.opened) if chain else ())}
-        more = {i for i in missed if i < MAX_LENGTH} - here
-        iterations = self.asked.get(name, frozenset()) | more
-        return replace(self, asked={**self.asked, name: iterations}) if iterations else self
+    def _lost_before(
+        self, distribution: Any, new: ReceivingChain, own: list[ReceivingChain]
+    ) -> int:
+        """How many messages are lost with chains that never came (14.4)."""
+        replaced = new.replaced_id
+        here = any(c.chain_id == replaced or c.replaced_id == new.chain_id for c in own)
+        if here or replaced in (b"", new.chain_id):
+            return 0
+        still_open = [c for c in self.of(new.group, new.sender) if c.is_open and c.name != new.name]
+        have = sum(
+            len({*c.opened, *c.missing, *self.asked.get(c.name, ())}) for c in still_open
+        )
+        return max(0, distribution.lost_before - have)
+
+    def _chain(self, name: Name) -> ReceivingChain | None:
+        return next((c for c in self.chains if c.name == name), None)
+
+    def _ask(self, name: Name, missed: Iterable[int]) -> tuple["Chains", tuple[int, ...]]:
+        """What was missed, but for what has come and what would open; what of it is looked for."""
+        chain = self._chain(name)
+        here = set(self.copied.get(name, ()))
+        if chain:
+            here.update(chain.missing, chain.opened, chain.copied)
+        iterations = tuple(sorted(set(missed) - here))
+        asked = [n for n, found in self.asked.items() if n[:2] == name[:2] and found]
+        if not iterations or name not in asked and len(asked) >= MAX_MISSED_CHAINS:
+            return self, ()
+        more = self.asked.get(name, frozenset()) | set(iterations)
+        return replace(self, asked={**self.asked, name: more}), iterations
 
     def wanted(self, name: Name) -> list[int]:
         """What is missing of a chain, with a key or without one (section 14.6)."""
-        chain = next((c for c in self.chains if c.name == name), None)
-        return sorted({*(chain.missing if chain else ()), *self.asked.get(name, ())})
+        chain, asked = self._chain(name), self.asked.get(name, frozenset())
+        return sorted({*chain.missing, *asked} - {*chain.opened} if chain else asked)
 
     def found(self, name: Name, iteration: int) -> "Chains":
         """A copy of a message has come: it is looked for no longer."""
         asked = self.asked.get(name, frozenset()) - {iteration}
-        copied = self.copied.get(name, frozenset()) | {iteration}
-        state = replace(
-            self, asked={**self.asked, name: asked}, copied={**self.copied, name: copied}
-        )
-        chain = next((c for c in self.chains if c.name == name), None)
-        if chain and iteration in chain.missing:
-            missing = {i: m for i, m in chain.missing.items() if i != iteration}
-            state = state.put(replace(chain, missing=missing))
-        return state
+        state = replace(self, asked={**self.asked, name: asked})
+        chain = self._chain(name)
+        if chain is None:
+            copied = self.copied.get(name, frozenset()) | {iteration}
+            return replace(state, copied={**self.copied, name: copied})
+        missing = {i: m for i, m in chain.missing.items() if i != iteration}
+        copied = chain.copied | {iteration}
+        return state.put(replace(chain, missing=missing, copied=copied))
 
     def _add(self, new: ReceivingChain, own: list[ReceivingChain], now: int) -> "Chains":
         state = self
+        is_late = any(name == new.chain_id for c in own for name, _ in c.ends)
         for before in own:
-            if before.is_open and not before.superseded_at:
+            if before.is_open and not before.superseded_at and not is_late:
                 state = state.put(replace(before, superseded_at=now))
-        state = replace(state, chains=(*state.chains, new))
+        new = replace(new, copied=self.copied.get(new.name, frozenset()))
+        copied = {name: found for name, found in self.copied.items() if name != new.name}
+        state = replace(state, chains=(*state.chains, new), copied=copied)
         own = [c for c in state.of(new.group, new.sender) if c is not new]
         if len(own) >= MAX_CHAINS:
-            gone = min(own, key=lambda c: c.ended_at or c.superseded_at)
+            gone = min(own, key=lambda c: c.ended_at or c.superseded_at or now)
             state = replace(state, chains=tuple(c for c in state.chains if c is not gone))
         return state
 
@@ -493,18 +550,16 @@ class Chains:
         return replace(self, chains=chains)
 
     def find(self, head: Head) -> Found:
-        """The chain of a message: by its tag, then by unmasking (steps 1 of section 14.5)."""
+        """The chain of a message: by its tag, then by unmasking (step 1 of section 14.5)."""
         for chain in self.chains:
-            iteration = chain.known_tags().get(head.tag)
-            if iteration is not None:
-                header = head.unmask(chain.header_key.mask_key)
-                if header.iteration != iteration:
-                    raise ProtocolError(NOT_OPENED, "another iteration than the tag's")
-                return Found(chain, header)
-        return self.find_by_header(head)
-
-    def find_by_header(self, head: Head) -> Found:
-        """By unmasking alone."""
+            is_ahead = head.tag in chain.tags_ahead()
+            if not is_ahead and head.tag not in chain.kept_tags():
+                continue
+            header = chain.unmasked(head)
+            if header is None:
+                word = NOT_OPENED if is_ahead else UNKNOWN
+                raise ProtocolError(word, "the iteration does not give the tag")
+            return Found(chain, header)
         for chain in self.chains:
             header = chain.unmasked(head)
             if header:
@@ -514,6 +569,17 @@ class Chains:
     def forget(self, now: int) -> "Chains":
         chains = tuple(c.forget(now) for c in self.chains if not c.is_over(now))
         return replace(self, chains=chains)
+
+
+def _missed_parts(distribution: Any) -> list[tuple[bytes, int, int]]:
+    """Chain id, end and number of what was sent to this device before it had the chain, and in
+    the replaced chain (14.4); a chain that names itself ends nothing."""
+    parts = [(distribution.chain_id, distribution.iteration, distribution.missed)]
+    replaced = distribution.replaced_chain_id
+    if replaced not in (b"", distribution.chain_id):
+        end = min(distribution.replaced_length, MAX_LENGTH)
+        parts.append((replaced, end, distribution.replaced_missed))
+    return parts
 
 
 def envelope_of(message: Any) -> bytes:

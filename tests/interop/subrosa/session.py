@@ -148,6 +148,8 @@ def sending_session(
     One whose first chain is over may be the one: then sending fails.
     """
     able = [session for session in sessions if not session.given_up]
+    # What is implausible sends only if there is no other, whatever state that is in.
+    able = [session for session in able if not session.is_implausible(highest, now)] or able
     usable = [s for s in able if not s.is_over(now) and now - s.last_used < IDLE_LIFETIME]
     best = max(able, key=lambda session: session.rank(highest, now), default=None)
     if best and best.is_over(now) and usable:
