@@ -103,17 +103,26 @@ fn what_is_missing_for_good_is_reported() {
     assert!(lost, "{:?}", bob.told);
 }
 
+/// Alice says something, changes the name, and says more: of that the server keeps the change
+/// back from Bob.
+pub(crate) fn spoken_under_a_new_name(
+    world: &mut World,
+    [alice, bob, carol]: [&mut Device; 3],
+    group: &GroupId,
+) {
+    say(alice, group, "one");
+    world.settle(&mut [&mut *alice, &mut *bob, &mut *carol]);
+    alice.messenger.change_group(group, GroupChange::Rename("Thorns".into())).unwrap();
+    say(alice, group, "under another name");
+    world.carry(alice);
+    assert_eq!(lose(world, bob, |envelope| !is_group(envelope)), 1);
+}
+
 #[test]
 fn a_message_under_an_unknown_head_waits_for_the_changes_and_they_are_asked_for() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
-    say(&mut alice, &group, "one");
-    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
-    alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
-    say(&mut alice, &group, "under another name");
-    world.carry(&mut alice);
-    // The server keeps the change back.
-    assert_eq!(lose(&mut world, &bob, |envelope| !is_group(envelope)), 1);
+    spoken_under_a_new_name(&mut world, [&mut alice, &mut bob, &mut carol], &group);
     assert_eq!(world.deliver(&mut bob), [Received::Held]);
     assert_eq!(bob.texts(), ["one"]);
     bob.restart();

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use subrosa::wire::GroupMessage;
-use subrosa::{Clock, EventKind, GroupChange, Incoming, Received, Role, Status};
+use subrosa::{Clock, EventKind, GroupChange, GroupId, Incoming, Received, Role, Status};
 
-use crate::group_faults::{is_group, lose};
+use crate::group_faults::{is_group, lose, spoken_under_a_new_name};
 use crate::groups::{add, group_of, members, say, three, three_in_a_group};
 use crate::world::{Device, World};
 
@@ -245,17 +245,28 @@ fn what_came_as_copies_is_not_told_to_be_lost() {
     assert_eq!((lost(&carol), lost(&tablet)), (0, 0));
 }
 
+/// Alice makes a group with Bob and adds Carol, whose invitation is late.
+fn invited_late(
+    world: &mut World,
+    alice: &mut Device,
+    bob: &mut Device,
+    carol: &Device,
+) -> (GroupId, Vec<Vec<u8>>) {
+    let group = group_of(world, alice, &mut [&mut *bob]);
+    alice.messenger.change_group(&group, add(&[carol])).unwrap();
+    world.carry(alice);
+    let invitation = world.mail_of(&carol.address());
+    world.deliver(bob);
+    (group, invitation.into_iter().map(|(_, envelope)| envelope).collect())
+}
+
 #[test]
 fn what_is_said_before_the_invitation_comes_is_taken_in_after_it() {
     for stays in [true, false] {
         let mut world = World::new();
         let (mut alice, mut bob, mut carol) = three(&mut world);
         world.meet(&mut bob, &mut carol);
-        let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
-        alice.messenger.change_group(&group, add(&[&carol])).unwrap();
-        world.carry(&mut alice);
-        let invitation = world.mail_of(&carol.address());
-        world.deliver(&mut bob);
+        let (group, invitation) = invited_late(&mut world, &mut alice, &mut bob, &carol);
         // In their sessions with Carol, who knows of no group.
         say(&mut bob, &group, "one");
         alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
@@ -269,9 +280,7 @@ fn what_is_said_before_the_invitation_comes_is_taken_in_after_it() {
         assert!(carol.messenger.group(&group).unwrap().is_none());
         carol.restart();
         // Nobody answers.
-        for (_, envelope) in invitation {
-            carol.messenger.receive(&envelope).unwrap();
-        }
+        carol.messenger.receive_all(&invitation).unwrap();
         world.settle(&mut [&mut carol]);
         let known = carol.messenger.group(&group).unwrap().unwrap();
         assert_eq!((known.name.as_str(), known.role.is_some()), ("Thorns", stays));
@@ -285,18 +294,12 @@ fn a_copy_that_comes_before_the_invitation_is_shown_after_it() {
     let mut carol = world.person("carol");
     world.meet(&mut alice, &mut carol);
     carol.messenger.accept(bob.user()).unwrap();
-    let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
-    alice.messenger.change_group(&group, add(&[&carol])).unwrap();
-    world.carry(&mut alice);
-    let invitation = world.mail_of(&carol.address());
-    world.deliver(&mut bob);
+    let (group, invitation) = invited_late(&mut world, &mut alice, &mut bob, &carol);
     // There is no session between Bob and Carol yet: it goes in the first one.
     say(&mut bob, &group, "one");
     world.settle(&mut [&mut bob, &mut carol]);
     assert!(carol.texts().is_empty());
-    for (_, envelope) in invitation {
-        carol.messenger.receive(&envelope).unwrap();
-    }
+    carol.messenger.receive_all(&invitation).unwrap();
     world.settle(&mut [&mut carol]);
     assert_eq!(carol.texts(), ["one"]);
 }
@@ -321,12 +324,7 @@ fn who_has_left_still_says_what_was_before_that() {
 fn what_waits_for_a_head_since_the_clock_was_ahead_is_forgotten_in_time() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
-    say(&mut alice, &group, "one");
-    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
-    alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
-    say(&mut alice, &group, "under another name");
-    world.carry(&mut alice);
-    lose(&mut world, &bob, |envelope| !is_group(envelope));
+    spoken_under_a_new_name(&mut world, [&mut alice, &mut bob, &mut carol], &group);
     let now = world.clock.now();
     world.clock.set(now.after(35 * DAY));
     assert_eq!(world.deliver(&mut bob), [Received::Held]);
@@ -344,17 +342,11 @@ fn a_copy_that_comes_before_its_group_is_known_is_asked_for_with_the_chain() {
         let mut world = World::new();
         let (mut alice, mut bob, mut carol) = three(&mut world);
         // Bob and Carol have never met.
-        let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
-        alice.messenger.change_group(&group, add(&[&carol])).unwrap();
-        world.carry(&mut alice);
-        let invitation = world.mail_of(&carol.address());
-        world.deliver(&mut bob);
+        let (group, invitation) = invited_late(&mut world, &mut alice, &mut bob, &carol);
         say(&mut bob, &group, "one");
         world.settle(&mut [&mut bob, &mut carol]);
         assert!(carol.texts().is_empty());
-        for (_, envelope) in invitation {
-            carol.messenger.receive(&envelope).unwrap();
-        }
+        carol.messenger.receive_all(&invitation).unwrap();
         world.settle(&mut [&mut alice, &mut bob, &mut carol]);
         if rotates {
             bob.messenger.rotate_group(&group).unwrap();
@@ -370,12 +362,7 @@ fn a_copy_that_comes_before_its_group_is_known_is_asked_for_with_the_chain() {
 fn a_server_that_gives_a_message_other_heads_fills_no_store() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);
-    say(&mut alice, &group, "one");
-    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
-    alice.messenger.change_group(&group, GroupChange::Rename("Thorns".into())).unwrap();
-    say(&mut alice, &group, "under another name");
-    world.carry(&mut alice);
-    lose(&mut world, &bob, |envelope| !is_group(envelope));
+    spoken_under_a_new_name(&mut world, [&mut alice, &mut bob, &mut carol], &group);
     let mail = world.mail_of(&bob.address());
     let [(_, genuine)] = mail.as_slice() else { panic!("{} envelopes", mail.len()) };
     let tag = GroupMessage::decode(genuine).unwrap().tag();

@@ -7,12 +7,13 @@
 //! | `known`, `rosters`, `heads`, `people`, `cache` | what is kept of a group |
 //! | `act`, `intents`, `consent` | what this side does |
 //! | `notes`, `early`, `news`, `parts`, `behind`, `reminders` | what members tell each other |
-//! | `readers`, `own_chain`, `speak` | sending |
+//! | `readers`, `slots`, `own_chain`, `speak` | sending |
 //! | `chains`, `keys`, `listen`, `unknown`, `waiting` | receiving |
-//! | `gaps`, `copies`, `sweep` | what went missing, and what is forgotten |
+//! | `gaps`, `asked`, `copies`, `sweep` | what went missing, and what is forgotten |
 //! | `told` | what an app is told |
 
 mod act;
+mod asked;
 mod backup;
 mod behind;
 mod cache;
@@ -35,6 +36,7 @@ mod people;
 mod readers;
 mod reminders;
 mod rosters;
+mod slots;
 mod speak;
 mod sweep;
 mod told;
