@@ -84,6 +84,24 @@ const CARRIED: [&str; 12] = [
     ".subrosa.v1.GroupNews",
 ];
 
+/// What is nobody's secret in records that wipe themselves: names, and public keys.
+const PUBLIC: [&str; 14] = [
+    "account_key",
+    "associated_data",
+    "claimed_from",
+    "conversation",
+    "copies",
+    "gaps",
+    "group_id",
+    "handshake_id",
+    "message_id",
+    "our_public",
+    "sessions",
+    "their_account_key",
+    "their_public",
+    "user_id",
+];
+
 fn generate(into: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut protos: Vec<PathBuf> = fs::read_dir(root.join("proto"))
@@ -104,6 +122,18 @@ fn generate(into: &Path) {
     }
     for name in SAID_IN_NUMBERS {
         config.type_attribute(name, "#[derive(::zeroize::Zeroize)]");
+    }
+    for file in &descriptors.file {
+        for message in &file.message_type {
+            let path = format!(".{}.{}", file.package(), message.name());
+            let wiped = [STORED, MESSENGER, ROSTER].contains(&&*format!(".{}", file.package()))
+                || SENDER_KEYS.contains(&&*path);
+            for field in
+                message.field.iter().filter(|field| wiped && PUBLIC.contains(&field.name()))
+            {
+                config.field_attribute(format!("{path}.{}", field.name()), "#[zeroize(skip)]");
+            }
+        }
     }
     let packages = [STORED, MESSENGER, ROSTER].into_iter();
     let unprinted = packages.chain(SENDER_KEYS).chain(SAID).chain(SAID_IN_NUMBERS).chain(CARRIED);

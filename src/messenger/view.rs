@@ -4,19 +4,22 @@
 //! Nothing here reaches the store before [`View::commit`], and then all of it does.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Error;
 use crate::crypto::SecretBytes;
-use crate::store::{Changes, Commit, Revision, RowName, Store, StoreError, Table};
+use crate::store::{Changes, Commit, Revision, RowName, Store, StoreError, Table, Value};
 
 /// How many rows one page of a scan has.
 const PAGE: usize = 128;
 
-type Value = SecretBytes;
-
 /// What became of a row: `None` is one that is to be deleted.
 type Change = Option<Value>;
+
+/// What a changed row has now.
+fn of_change(change: &Change) -> Option<SecretBytes> {
+    change.as_deref().cloned()
+}
 
 /// Rows that were changed.
 #[derive(Default)]
@@ -81,15 +84,15 @@ impl View {
         Ok(self.store.tidy()?)
     }
 
-    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, Error> {
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<SecretBytes>, Error> {
         if let Some(change) = self.overlay().rows.get(&RowName::new(table, key)) {
-            return Ok(change.clone());
+            return Ok(of_change(change));
         }
         Ok(self.store.get(table, key)?.map(SecretBytes::new))
     }
 
     /// As [`Self::get`], for where no error can be returned: it comes up at the step's end.
-    pub(super) fn look_up(&self, table: Table, key: &[u8]) -> Option<Value> {
+    pub(super) fn look_up(&self, table: Table, key: &[u8]) -> Option<SecretBytes> {
         match self.get(table, key) {
             Ok(value) => value,
             Err(error) => {
@@ -107,8 +110,9 @@ impl View {
         fault.map_or(Ok(()), |error| Err(Error::Store(error)))
     }
 
-    pub(super) fn put(&self, table: Table, key: Vec<u8>, value: impl Into<Value>) {
-        self.overlay().set(RowName::new(table, &key), Some(value.into()));
+    pub(super) fn put(&self, table: Table, key: Vec<u8>, value: impl Into<SecretBytes>) {
+        let value = Arc::new(value.into());
+        self.overlay().set(RowName::new(table, &key), Some(value));
     }
 
     pub(super) fn delete(&self, table: Table, key: Vec<u8>) {
@@ -121,7 +125,7 @@ impl View {
         table: Table,
         from: &[u8],
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Value)>, Error> {
+    ) -> Result<Vec<(Vec<u8>, SecretBytes)>, Error> {
         let overlay = self.overlay();
         let changed = overlay.rows.range(RowName::from_on(table, from));
         let mut changed = changed.map(|(name, change)| (name.key(), change)).peekable();
@@ -146,7 +150,7 @@ impl View {
                 };
                 let saved = committed.next_if(|row| row.key == key);
                 let value = match changed.next_if(|(changed, _)| *changed == key) {
-                    Some((_, change)) => change.clone(),
+                    Some((_, change)) => of_change(change),
                     None => saved.map(|row| SecretBytes::new(row.value)),
                 };
                 rows.extend(value.map(|value| (key, value)));
@@ -163,7 +167,7 @@ impl View {
         &self,
         table: Table,
         prefix: &[u8],
-    ) -> Result<Vec<(Vec<u8>, Value)>, Error> {
+    ) -> Result<Vec<(Vec<u8>, SecretBytes)>, Error> {
         let mut found = Vec::new();
         let mut from = prefix.to_vec();
         loop {

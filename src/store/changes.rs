@@ -1,15 +1,19 @@
 //! What one commit writes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Revision, RowName, Table};
 use crate::crypto::SecretBytes;
+
+/// A row's new value, which a store in memory keeps as it is.
+pub(crate) type Value = Arc<SecretBytes>;
 
 /// Rows to put and to delete, and the revision that the store has afterwards.
 pub struct Changes {
     revision: Revision,
     /// A row without a value is to be deleted.
-    writes: Vec<(RowName, Option<SecretBytes>)>,
+    writes: Vec<(RowName, Option<Value>)>,
 }
 
 /// One row's change. No row is named twice in one [`Changes`].
@@ -40,7 +44,7 @@ impl Changes {
     }
 
     /// Adds a row's change: its new value, or its end.
-    pub(crate) fn push(&mut self, row: RowName, value: Option<SecretBytes>) {
+    pub(crate) fn push(&mut self, row: RowName, value: Option<Value>) {
         self.writes.push((row, value));
     }
 
@@ -51,7 +55,7 @@ impl Changes {
     }
 
     /// Every row's name, and its new value.
-    pub(super) fn rows(&self) -> &[(RowName, Option<SecretBytes>)] {
+    pub(super) fn rows(&self) -> &[(RowName, Option<Value>)] {
         &self.writes
     }
 

@@ -76,7 +76,7 @@ pub(super) fn changes(from: Revision, writes: &[Change<'_>]) -> Changes {
     let mut changes = Changes::new(from.next(unique.to_be_bytes()));
     for (table, key, value) in writes {
         let value = value.map(|value| SecretBytes::new(value.to_vec()));
-        changes.push(RowName::new(*table, key), value);
+        changes.push(RowName::new(*table, key), value.map(std::sync::Arc::new));
     }
     changes
 }

@@ -256,7 +256,7 @@ impl Store for EncryptedStore {
             None if expected != Revision::EMPTY => return Ok(Commit::Conflict),
             None => {
                 let Some((keys, head)) = self.new_keys()? else { return Ok(Commit::Conflict) };
-                sealed.push(RowName::new(INNER, HEAD), Some(SecretBytes::new(head)));
+                sealed.push(RowName::new(INNER, HEAD), Some(Arc::new(SecretBytes::new(head))));
                 (Arc::new(keys), true)
             }
         };
@@ -267,7 +267,7 @@ impl Store for EncryptedStore {
             };
             let name = keys.name(table, key);
             let value = value.map(|value| keys.seal(table, &name, key, value)).transpose()?;
-            sealed.push(RowName::new(INNER, &name), value.map(SecretBytes::new));
+            sealed.push(RowName::new(INNER, &name), value.map(SecretBytes::new).map(Arc::new));
         }
         let outcome = self.inner.commit(expected, &sealed);
         match outcome {

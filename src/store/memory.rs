@@ -1,11 +1,10 @@
 //! A store in memory: for tests, and for accounts that end with their process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Changes, Commit, Revision, Row, RowName, Store, StoreError, Table};
-use crate::crypto::SecretBytes;
+use super::{Changes, Commit, Revision, Row, RowName, Store, StoreError, Table, Value};
 
 /// A store in memory. A clone is the same store, not a copy of it.
 ///
@@ -16,8 +15,58 @@ pub struct MemoryStore(Arc<RwLock<State>>);
 
 struct State {
     revision: Revision,
-    /// By table: a search goes through the rows of one alone.
-    tables: BTreeMap<Table, BTreeMap<RowName, SecretBytes>>,
+    tables: BTreeMap<Table, Rows>,
+}
+
+/// The rows of a table. They are put in order when they are first asked for in order: most
+/// tables never are, and a row is found faster without.
+#[derive(Clone)]
+enum Rows {
+    Unordered(HashMap<RowName, Value>),
+    Ordered(BTreeMap<RowName, Value>),
+}
+
+impl Rows {
+    fn get(&self, name: &RowName) -> Option<&Value> {
+        match self {
+            Self::Unordered(rows) => rows.get(name),
+            Self::Ordered(rows) => rows.get(name),
+        }
+    }
+
+    fn set(&mut self, name: &RowName, value: Option<&Value>) {
+        match (self, value) {
+            (Self::Unordered(rows), Some(value)) => {
+                rows.insert(name.clone(), Arc::clone(value));
+            }
+            (Self::Unordered(rows), None) => drop(rows.remove(name)),
+            (Self::Ordered(rows), Some(value)) => {
+                rows.insert(name.clone(), Arc::clone(value));
+            }
+            (Self::Ordered(rows), None) => drop(rows.remove(name)),
+        }
+    }
+
+    fn order(&mut self) {
+        if let Self::Unordered(rows) = self {
+            *self = Self::Ordered(std::mem::take(rows).into_iter().collect());
+        }
+    }
+
+    /// The first rows from this key on; `None` if they are in no order yet.
+    fn page(&self, table: Table, key: &[u8], limit: usize) -> Option<Vec<Row>> {
+        let Self::Ordered(rows) = self else { return None };
+        let rows = rows.range(RowName::from_on(table, key)).take(limit);
+        Some(rows.map(|(name, value)| Row::new(name.key().to_vec(), value.to_vec())).collect())
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn iter(&self) -> Box<dyn Iterator<Item = (&RowName, &Value)> + '_> {
+        match self {
+            Self::Unordered(rows) => Box::new(rows.iter()),
+            Self::Ordered(rows) => Box::new(rows.iter()),
+        }
+    }
 }
 
 impl MemoryStore {
@@ -42,7 +91,7 @@ impl MemoryStore {
     pub fn sizes(&self) -> BTreeMap<u8, (usize, usize)> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut sizes = BTreeMap::<u8, (usize, usize)>::new();
-        for (name, value) in state.tables.values().flatten() {
+        for (name, value) in state.tables.values().flat_map(Rows::iter) {
             let (rows, bytes) = sizes.entry(name.table().get()).or_default();
             *rows += 1;
             *bytes += name.key().len() + value.len();
@@ -54,9 +103,7 @@ impl MemoryStore {
     #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn rows(&self, table: u8) -> Vec<Row> {
-        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let rows = state.tables.get(&Table(table)).into_iter().flatten();
-        rows.map(|(name, value)| Row::new(name.key().to_vec(), value.to_vec())).collect()
+        self.scan(Table(table), &[], usize::MAX).unwrap_or_default()
     }
 
     /// Whether these bytes stand in the value of any row.
@@ -64,7 +111,7 @@ impl MemoryStore {
     #[must_use]
     pub fn holds(&self, bytes: &[u8]) -> bool {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut values = state.tables.values().flat_map(BTreeMap::values);
+        let mut values = state.tables.values().flat_map(Rows::iter).map(|(_, value)| value);
         values.any(|value| value.windows(bytes.len().max(1)).any(|window| window == bytes))
     }
 }
@@ -80,12 +127,15 @@ impl Store for MemoryStore {
 
     fn scan(&self, table: Table, from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let rows = state.tables.get(&table).into_iter();
-        let rows = rows.flat_map(|rows| rows.range(RowName::from_on(table, from)));
-        Ok(rows
-            .take(limit)
-            .map(|(name, value)| Row::new(name.key().to_vec(), value.to_vec()))
-            .collect())
+        let Some(rows) = state.tables.get(&table) else { return Ok(Vec::new()) };
+        if let Some(rows) = rows.page(table, from, limit) {
+            return Ok(rows);
+        }
+        drop(state);
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(rows) = state.tables.get_mut(&table) else { return Ok(Vec::new()) };
+        rows.order();
+        Ok(rows.page(table, from, limit).unwrap_or_default())
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
@@ -98,11 +148,9 @@ impl Store for MemoryStore {
             return Ok(Commit::Conflict);
         }
         for (name, value) in changes.rows() {
-            let rows = state.tables.entry(name.table()).or_default();
-            match value {
-                Some(value) => rows.insert(name.clone(), value.clone()),
-                None => rows.remove(name),
-            };
+            let rows = state.tables.entry(name.table());
+            let rows = rows.or_insert_with(|| Rows::Unordered(HashMap::new()));
+            rows.set(name, value.as_ref());
         }
         state.revision = changes.revision();
         Ok(Commit::Done)
@@ -124,13 +172,15 @@ impl fmt::Debug for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::SecretBytes;
 
     #[test]
     fn a_clone_is_the_same_store_and_nothing_prints() {
         let store = MemoryStore::new();
         let first = Revision::EMPTY.next([1; 16]);
         let mut changes = Changes::new(first);
-        changes.push(RowName::new(Table(1), b"key"), Some(SecretBytes::new(b"secret".to_vec())));
+        let value = Arc::new(SecretBytes::new(b"secret".to_vec()));
+        changes.push(RowName::new(Table(1), b"key"), Some(value));
         let clone = store.clone();
         assert_eq!(clone.commit(Revision::EMPTY, &changes).unwrap(), Commit::Done);
         assert_eq!(store.get(Table(1), b"key").unwrap().unwrap(), b"secret");

@@ -95,6 +95,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use changes::Value;
 pub use changes::{Changes, Write};
 #[cfg(any(test, feature = "testing"))]
 pub use conformance::check_store;

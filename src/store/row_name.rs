@@ -10,7 +10,7 @@ use super::Table;
 const INLINE: usize = 48;
 
 /// A row's table and key; in order by table, then by key.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RowName(SmallVec<[u8; INLINE]>);
 
 impl RowName {

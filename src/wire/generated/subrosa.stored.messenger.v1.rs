@@ -86,6 +86,7 @@ pub struct Contact {
 pub struct Letter {
     /// Whom it is for.
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     /// An encoded `subrosa.v1.Content`; empty once everybody has it.
     #[prost(bytes = "vec", tag = "2")]
@@ -93,6 +94,7 @@ pub struct Letter {
     #[prost(uint64, tag = "3")]
     pub sent_at: u64,
     #[prost(message, repeated, tag = "4")]
+    #[zeroize(skip)]
     pub copies: ::prost::alloc::vec::Vec<Copy>,
     /// How many of its envelopes have not been carried.
     #[prost(uint32, tag = "5")]
@@ -111,6 +113,7 @@ pub struct Letter {
     pub waits: bool,
     /// To a member of a group: for devices under this account key alone.
     #[prost(bytes = "vec", tag = "11")]
+    #[zeroize(skip)]
     pub account_key: ::prost::alloc::vec::Vec<u8>,
     /// What is attached has been opened.
     #[prost(bool, tag = "12")]
@@ -134,6 +137,7 @@ pub struct Copy {
 #[prost(skip_debug)]
 pub struct LogEntry {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub last_seq: u64,
@@ -186,10 +190,12 @@ pub mod errand {
 #[prost(skip_debug)]
 pub struct GroupDelivery {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
+    #[zeroize(skip)]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
     /// An encoded `Readers`: whom it was sent to, if the group has other readers since.
     #[prost(bytes = "vec", optional, tag = "4")]
@@ -201,6 +207,7 @@ pub struct GroupDelivery {
 #[prost(skip_debug)]
 pub struct Delivery {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "2")]
     pub device_id: u32,
@@ -210,6 +217,7 @@ pub struct Delivery {
     pub quiet: bool,
     /// The letter that it carries; empty if none.
     #[prost(bytes = "vec", tag = "5")]
+    #[zeroize(skip)]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
 }
 /// Something to tell the app.
@@ -279,11 +287,14 @@ pub mod event {
 #[prost(skip_debug)]
 pub struct Arrival {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
     /// The other side of the conversation.
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub conversation: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "4")]
     pub device_id: u32,
@@ -292,6 +303,7 @@ pub struct Arrival {
     pub content: ::prost::alloc::vec::Vec<u8>,
     /// The group that it was said in; then there is no `conversation`.
     #[prost(bytes = "vec", tag = "6")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(::zeroize::Zeroize)]
@@ -299,8 +311,10 @@ pub struct Arrival {
 #[prost(skip_debug)]
 pub struct Invitation {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
 }
 /// What happened in a group.
@@ -309,6 +323,7 @@ pub struct Invitation {
 #[prost(skip_debug)]
 pub struct GroupHappening {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
     /// Who did it; empty: nobody.
     #[prost(bytes = "vec", tag = "2")]
@@ -318,6 +333,7 @@ pub struct GroupHappening {
     #[prost(uint32, tag = "3")]
     pub kind: u32,
     #[prost(bytes = "vec", tag = "4")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     /// 1 owner, 2 admin, 3 ordinary.
     #[prost(uint32, tag = "5")]
@@ -338,14 +354,17 @@ pub struct GroupHappening {
 #[prost(skip_debug)]
 pub struct StatusChange {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub conversation: ::prost::alloc::vec::Vec<u8>,
     /// 0 sent, 1 delivered, 2 read, 3 held, 4 no such user, 5 refused, 6 expired.
     #[prost(uint32, tag = "3")]
     pub status: u32,
     /// The group that it was sent to; then `conversation` is who it is about.
     #[prost(bytes = "vec", tag = "4")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(::zeroize::Zeroize)]
@@ -354,6 +373,7 @@ pub struct StatusChange {
 pub struct ReadElsewhere {
     /// The author's user id.
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     /// 16 bytes each, one after the other.
     #[prost(bytes = "vec", tag = "2")]
@@ -365,8 +385,10 @@ pub struct ReadElsewhere {
 pub struct Disappearance {
     /// The author's user id.
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(::zeroize::Zeroize)]
@@ -374,6 +396,7 @@ pub struct Disappearance {
 #[prost(skip_debug)]
 pub struct TypingNotice {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(bool, tag = "2")]
     pub stopped: bool,
@@ -385,6 +408,7 @@ pub struct TypingNotice {
 #[prost(skip_debug)]
 pub struct LostMessages {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "2")]
     pub device_id: u32,
@@ -396,8 +420,10 @@ pub struct LostMessages {
 #[prost(skip_debug)]
 pub struct IdentityChange {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub account_key: ::prost::alloc::vec::Vec<u8>,
     #[prost(bool, tag = "3")]
     pub was_verified: bool,
@@ -407,6 +433,7 @@ pub struct IdentityChange {
 #[prost(skip_debug)]
 pub struct DeviceChange {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, repeated, tag = "2")]
     pub added: ::prost::alloc::vec::Vec<u32>,
@@ -418,6 +445,7 @@ pub struct DeviceChange {
 #[prost(skip_debug)]
 pub struct DeviceRepeats {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "2")]
     pub device_id: u32,
@@ -446,6 +474,7 @@ pub struct HeldEnvelope {
     #[prost(bytes = "vec", tag = "1")]
     pub envelope: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub claimed_from: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, tag = "3")]
     pub held_at: u64,
@@ -488,6 +517,7 @@ pub struct PeerHealth {
     #[prost(uint64, repeated, tag = "9")]
     pub served_at: ::prost::alloc::vec::Vec<u64>,
     #[prost(message, repeated, tag = "10")]
+    #[zeroize(skip)]
     pub gaps: ::prost::alloc::vec::Vec<AskedGap>,
     /// Since when a sign of life has been asked for, and nothing came; 0: it has not.
     #[prost(uint64, tag = "11")]
@@ -548,12 +578,14 @@ pub struct Fading {
 #[prost(skip_debug)]
 pub struct Scheduled {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     /// An encoded `subrosa.v1.Content`.
     #[prost(bytes = "vec", tag = "2")]
     pub content: ::prost::alloc::vec::Vec<u8>,
     /// The group that it is for; then there is no `user_id`.
     #[prost(bytes = "vec", tag = "3")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
 }
 /// A device that is being linked, by its code.
@@ -589,6 +621,7 @@ pub struct Backup {
 #[prost(skip_debug)]
 pub struct BackedUpGroup {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "2")]
     pub known: ::core::option::Option<KnownGroup>,
@@ -601,6 +634,7 @@ pub struct BackedUpGroup {
 #[prost(skip_debug)]
 pub struct BackedUpContact {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     /// Consent, both lists, verification, equivocation; the rest is empty.
     #[prost(message, optional, tag = "2")]
@@ -682,6 +716,7 @@ pub struct Readers {
 #[prost(skip_debug)]
 pub struct Reader {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, repeated, tag = "2")]
     pub devices: ::prost::alloc::vec::Vec<u32>,
@@ -717,6 +752,7 @@ pub struct HandedOver {
     /// How many messages of this chain went there as copies, and of those that it may lack of
     /// the replaced one.
     #[prost(uint32, tag = "9")]
+    #[zeroize(skip)]
     pub copies: u32,
     #[prost(uint32, tag = "10")]
     pub replaced_copies: u32,
@@ -728,6 +764,7 @@ pub struct HandedOver {
 #[prost(skip_debug)]
 pub struct SentToGroup {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
     /// An encoded `subrosa.v1.Content`.
     #[prost(bytes = "vec", tag = "2")]
@@ -781,6 +818,7 @@ pub struct AskedOften {
 #[prost(skip_debug)]
 pub struct EmojiShown {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     /// Seven numbers of the table in SPEC.md, section 16.
     #[prost(bytes = "vec", tag = "2")]
@@ -791,6 +829,7 @@ pub struct EmojiShown {
 #[prost(skip_debug)]
 pub struct EmojiEnd {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     /// 0 cancelled, 1 expired, 2 mismatch, 3 another identity.
     #[prost(uint32, tag = "2")]

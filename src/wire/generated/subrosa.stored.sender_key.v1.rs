@@ -5,9 +5,11 @@
 #[prost(skip_debug)]
 pub struct SendingChain {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
     /// This device.
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "3")]
     pub device_id: u32,
@@ -37,9 +39,11 @@ pub struct SendingChain {
 #[prost(skip_debug)]
 pub struct ReceivingChain {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
     /// The device that sends in it.
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "3")]
     pub device_id: u32,

@@ -19,6 +19,7 @@ pub struct Account {
 #[prost(skip_debug)]
 pub struct Device {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "2")]
     pub device_id: u32,
@@ -40,6 +41,7 @@ pub struct Comparison {
     #[prost(bool, tag = "2")]
     pub we_initiated: bool,
     #[prost(bytes = "vec", tag = "3")]
+    #[zeroize(skip)]
     pub their_account_key: ::prost::alloc::vec::Vec<u8>,
     /// X25519 private key, 32 bytes.
     #[prost(bytes = "vec", tag = "4")]
@@ -86,6 +88,7 @@ pub struct ReplayEntry {
     #[prost(bytes = "vec", tag = "1")]
     pub ephemeral: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub handshake_id: ::prost::alloc::vec::Vec<u8>,
 }
 /// Everything about a session that almost every message changes or needs.
@@ -95,8 +98,10 @@ pub struct ReplayEntry {
 pub struct Session {
     /// 32 bytes each.
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub handshake_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
+    #[zeroize(skip)]
     pub associated_data: ::prost::alloc::vec::Vec<u8>,
     #[prost(bool, tag = "3")]
     pub we_initiated: bool,
@@ -160,8 +165,10 @@ pub struct Ratchet {
     #[prost(bytes = "vec", tag = "2")]
     pub our_private: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
+    #[zeroize(skip)]
     pub our_public: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
+    #[zeroize(skip)]
     pub their_public: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "5")]
     pub next_sending_header_key: ::prost::alloc::vec::Vec<u8>,
@@ -309,6 +316,7 @@ pub struct ClosedChain {
 #[prost(skip_debug)]
 pub struct Peer {
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub user_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(fixed32, tag = "2")]
     pub device_id: u32,
@@ -320,9 +328,11 @@ pub struct Peer {
     pub numbering: ::core::option::Option<Numbering>,
     /// The handshake ids of all sessions.
     #[prost(bytes = "vec", repeated, tag = "6")]
+    #[zeroize(skip)]
     pub sessions: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     /// The account that the device belongs to; empty before the first session.
     #[prost(bytes = "vec", tag = "7")]
+    #[zeroize(skip)]
     pub account_key: ::prost::alloc::vec::Vec<u8>,
     /// A generation of the peer's has been accepted.
     #[prost(bool, tag = "8")]
@@ -347,6 +357,7 @@ pub struct Numbering {
     #[prost(fixed32, tag = "6")]
     pub seen_id: u32,
     #[prost(message, repeated, tag = "7")]
+    #[zeroize(skip)]
     pub gaps: ::prost::alloc::vec::Vec<Gap>,
     /// The newest session there was when `highest` last rose.
     #[prost(uint32, tag = "8")]

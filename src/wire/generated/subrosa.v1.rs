@@ -1339,6 +1339,7 @@ pub struct GroupMessage {
 pub struct SenderKeyDistribution {
     /// 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
+    #[zeroize(skip)]
     pub group_id: ::prost::alloc::vec::Vec<u8>,
     /// Random, 8 bytes.
     #[prost(bytes = "vec", tag = "2")]
