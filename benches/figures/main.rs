@@ -31,7 +31,7 @@
 //! | `messenger_send_100`, `messenger_receive_100` | `Messenger::send` and `receive` on a `MemoryStore`, a commit each | bare session, record encoded |
 //! | `bytes_written_a_message` | bytes written for a message of ten at a time, their receipt and acknowledgements included, at most of both sides | |
 //! | `sqlite_receive_batch_100`, `sqlite_receive_batch_1000` | a message received on SQLite, so many a commit | a bare transaction that writes the same rows |
-//! | `open_10000_sessions` | a SQLite store of 10,000 sessions opened, and a message of a claimed sender received | a bare connection that reads and writes the same rows |
+//! | `open_10000_sessions` | a SQLite store of 10,000 sessions opened, and a message of a claimed sender read; but for the commit, which is mostly the disk | a bare connection that reads the same rows |
 //! | `memory_10000_sessions` | memory of a messenger on that store, with all tags at hand | |
 //! | `fanout_1000_devices` | a text to 1,000 devices in one commit, a device | as for `messenger_send_100` |
 //! | `content_roundtrip_text` | `Content::to_bytes` and `from_bytes` of a text of 100 bytes | encoded and decoded by prost |

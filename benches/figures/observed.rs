@@ -1,6 +1,7 @@
 //! A store that keeps count of what is read and written.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use subrosa::store::{Changes, Commit, Revision, Row, Store, StoreError, Table, Write};
 
@@ -11,6 +12,8 @@ pub(crate) struct Seen {
     pub(crate) bytes_written: usize,
     /// What was read and written, if that is kept.
     pub(crate) steps: Vec<Step>,
+    /// How long all commits took.
+    pub(crate) committing: Duration,
 }
 
 /// One call, or one row of a commit.
@@ -91,7 +94,10 @@ impl Store for Observed {
             seen.bytes_written += bytes;
             seen.steps.extend(step);
         }
-        self.inner.commit(expected, changes)
+        let begun = Instant::now();
+        let commit = self.inner.commit(expected, changes);
+        self.seen().committing += begun.elapsed();
+        commit
     }
 
     fn tidy(&self) -> Result<(), StoreError> {

@@ -262,7 +262,8 @@ impl Work<'_> {
         let first = handed_over.iteration();
         let missed = first.saturating_sub(handed_over.missed())..first;
         self.missed_of(group, sender, handed_over.chain_id(), missed)?;
-        let Some(Replaced { chain_id, length }) = handed_over.replaced() else { return Ok(()) };
+        let replaced = handed_over.replaced().filter(|c| c.chain_id != handed_over.chain_id());
+        let Some(Replaced { chain_id, length }) = replaced else { return Ok(()) };
         let length = length.min(MAX_CHAIN_LEN);
         let missed = length.saturating_sub(handed_over.replaced_missed())..length;
         self.missed_of(group, sender, chain_id, missed)?;
