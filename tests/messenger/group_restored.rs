@@ -70,6 +70,25 @@ fn a_device_that_was_restored_hears_of_its_groups_from_another_of_its_user() {
 }
 
 #[test]
+fn a_device_that_hears_of_its_group_by_a_copy_alone_asks_for_it() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = world.pair();
+    let disk = bob.store.snapshot();
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
+    let mut bob = restored(&mut world, &disk);
+    // Bob's phone has forgotten the group, and so cannot tell the new tablet of it.
+    let mut tablet = world.link(&mut bob);
+    world.settle(&mut [&mut alice, &mut bob, &mut tablet]);
+    // Alice and the tablet have no session yet: it goes in the first one.
+    say(&mut alice, &group, "one");
+    world.settle(&mut [&mut alice, &mut tablet]);
+    assert!(!takes_part(&mut tablet, &group));
+    world.pass(2 * HOUR, &mut [&mut alice, &mut tablet]);
+    assert!(takes_part(&mut tablet, &group));
+    assert_eq!(tablet.texts(), ["one"]);
+}
+
+#[test]
 fn of_what_was_forgotten_only_whom_we_have_accepted_is_asked() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol) = three(&mut world);
