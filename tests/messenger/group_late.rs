@@ -359,6 +359,21 @@ fn a_copy_that_comes_before_its_group_is_known_is_asked_for_with_the_chain() {
 }
 
 #[test]
+fn a_chain_that_comes_before_its_group_is_known_is_asked_for() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    world.meet(&mut bob, &mut carol);
+    let (group, _lost) = invited_late(&mut world, &mut alice, &mut bob, &carol);
+    say(&mut bob, &group, "one");
+    world.settle(&mut [&mut bob, &mut carol]);
+    // Carol is away as long as Bob's chain comes by itself.
+    world.pass(2 * DAY, &mut [&mut bob]);
+    assert!(lose(&mut world, &carol, |_| true) > 0);
+    world.pass(2 * HOUR, &mut [&mut bob, &mut carol]);
+    assert_eq!(carol.texts(), ["one"]);
+}
+
+#[test]
 fn a_server_that_gives_a_message_other_heads_fills_no_store() {
     let mut world = World::new();
     let (mut alice, mut bob, mut carol, group) = three_in_a_group(&mut world);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use subrosa::store::MemoryStore;
 use subrosa::{Consent, EventKind, GroupChange, GroupId, Messenger, Role};
 
-use crate::groups::{group_of, members, say, three};
+use crate::groups::{add, group_of, members, say, three};
 use crate::world::{Device, World};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -84,6 +84,32 @@ fn a_device_that_hears_of_its_group_by_a_copy_alone_asks_for_it() {
     world.settle(&mut [&mut alice, &mut tablet]);
     assert!(!takes_part(&mut tablet, &group));
     world.pass(2 * HOUR, &mut [&mut alice, &mut tablet]);
+    assert!(takes_part(&mut tablet, &group));
+    assert_eq!(tablet.texts(), ["one"]);
+}
+
+#[test]
+fn a_device_that_is_linked_while_its_user_is_added_again_hears_of_that() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    alice.messenger.change_group(&group, GroupChange::Remove(vec![bob.user()])).unwrap();
+    world.settle(&mut [&mut alice, &mut bob, &mut carol]);
+    alice.messenger.change_group(&group, add(&[&bob])).unwrap();
+    world.carry(&mut alice);
+    let invitation = world.mail_of(&bob.address());
+    // It is told of the group that Bob is out of it; and Alice does not know of the tablet when
+    // she hears that her invitation has come.
+    let mut tablet = world.link(&mut bob);
+    world.mail_of(&alice.address());
+    for (_, envelope) in invitation {
+        bob.messenger.receive(&envelope).unwrap();
+    }
+    world.settle(&mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
+    assert!(takes_part(&mut bob, &group));
+    assert!(!takes_part(&mut tablet, &group));
+    say(&mut alice, &group, "one");
+    world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
     assert!(takes_part(&mut tablet, &group));
     assert_eq!(tablet.texts(), ["one"]);
 }

@@ -133,19 +133,20 @@ impl Work<'_> {
         behind: &GroupBehind,
     ) -> Result<(), Error> {
         let group = GroupId::from_bytes(behind.group_id);
-        let Some(known) = self.known(&group)? else {
-            return self.may_have_forgotten(address, &group);
-        };
+        let knows_nothing = behind.ask == Ask::nothing();
         // Also what was before we left, which they may not know.
-        if !known.may_speak(self.now) {
-            return Ok(());
-        }
+        let Some(known) = self.known(&group)?.filter(|known| known.may_speak(self.now)) else {
+            // Who knows nothing either need not be asked.
+            return match knows_nothing {
+                true => Ok(()),
+                false => self.may_have_forgotten(address, &group),
+            };
+        };
         let Some(roster) = self.roster(&group)? else { return Ok(()) };
         let sender = self.list_of(&address.user)?.map(|list| Member::of(&list));
         if sender.is_none_or(|sender| roster.role(&sender).is_none()) {
             return Ok(());
         }
-        let knows_nothing = behind.ask == Ask::nothing();
         if knows_nothing && !self.may_again(Counted::Introduced, address, &group, A_DAY)? {
             return Ok(());
         }

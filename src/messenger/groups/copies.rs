@@ -135,7 +135,8 @@ impl Work<'_> {
         if self.speaker(address, group)?.is_none() {
             let open = [Consent::Accepted, Consent::Requested];
             let known = self.known(group)?;
-            return Ok(known.is_none_or(|k| k.member && open.contains(&k.consent)));
+            return Ok(known.is_some_and(|k| k.member && open.contains(&k.consent))
+                || self.may_be_member(address, group)?);
         }
         self.came_as_copy(group, address, copy.chain_id, copy.iteration)?;
         self.forget_held(group, address, copy.chain_id, copy.iteration)?;

@@ -238,11 +238,8 @@ impl Work<'_> {
         distribution: &SenderKeyDistribution,
     ) -> Result<(), Error> {
         let group = GroupId::from_bytes(*distribution.group_id());
-        if self.known(&group)?.is_none() {
-            return self.may_have_forgotten(sender, &group);
-        }
         if self.speaker(sender, &group)?.is_none() {
-            return Ok(());
+            return self.may_have_forgotten(sender, &group);
         }
         let mut chains = self.chains(&group, sender)?;
         let taken = match chains.take_in(distribution, self.now) {
@@ -267,6 +264,7 @@ impl Work<'_> {
         if !taken.known {
             self.missed_before(&group, sender, distribution)?;
             self.retry_unknown(sender)?;
+            self.has_not_forgotten(sender, &group)?;
         }
         Ok(())
     }

@@ -202,7 +202,9 @@ impl Work<'_> {
             self.forget_group(group)?;
             return Ok(false);
         }
-        if told.held > 0 || after.stopped().is_some() {
+        if told.held > 0 && !is_in {
+            self.may_have_forgotten(address, group)?;
+        } else if told.held > 0 || after.stopped().is_some() {
             self.ask_behind(address, group, None)?;
         } else if !told.accepted.is_empty() {
             // It may have been no more than one answer holds.

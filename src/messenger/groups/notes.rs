@@ -30,9 +30,7 @@ impl Work<'_> {
         };
         if self.take_group_said(address, &group, said.clone(), events)? {
             self.keep_early(address, &group, said)?;
-            if self.known(&group)?.is_none() {
-                self.may_have_forgotten(address, &group)?;
-            }
+            self.may_have_forgotten(address, &group)?;
         }
         Ok(())
     }

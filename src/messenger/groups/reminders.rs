@@ -56,15 +56,33 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Somebody speaks of a group that is not known here: is it one that was forgotten? Mostly
-    /// the invitation is under way.
+    /// Whether we may be a member of a group of which a device speaks, and not know it: nothing
+    /// is known of it here, or that others took us out. If we have left it, our own devices
+    /// alone know better.
+    pub(super) fn may_be_member(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+    ) -> Result<bool, Error> {
+        let Some(known) = self.known(group)? else { return Ok(true) };
+        Ok(!known.member
+            && match known.consent {
+                Consent::Accepted => true,
+                Consent::Stranger => address.user == self.own()?.address().user,
+                Consent::Requested | Consent::Blocked => false,
+            })
+    }
+
+    /// Somebody speaks of a group in which we take no part by what is known here: is it one that
+    /// was forgotten? Mostly the invitation is under way.
     pub(super) fn may_have_forgotten(
         &mut self,
         address: &Address,
         group: &GroupId,
     ) -> Result<(), Error> {
         let of_all = GroupId::from_bytes([0; 32]);
-        if !self.is_accepted(address)?
+        if !self.may_be_member(address, group)?
+            || !self.is_accepted(address)?
             || !self.may_again(Counted::Mentioned, address, &of_all, MENTIONS_AN_HOUR)?
         {
             return Ok(());
@@ -73,19 +91,35 @@ impl Work<'_> {
         self.set_due(Job::GroupForgotten, &subject, self.now.after(HOUR))
     }
 
-    /// Asks for all of a group, if nothing is known of it still.
+    /// Asks for what is not known of a group, if we are no member by what is known still, and for
+    /// the chain of that device: what came of it was not kept.
     pub(in crate::messenger) fn ask_for_forgotten(&mut self, subject: &[u8]) -> Result<(), Error> {
         let Some((address, group)) = table::split_device(subject) else { return Ok(()) };
         let Ok(group) = group.try_into().map(GroupId::from_bytes) else { return Ok(()) };
-        let us = self.own()?.address().clone();
-        if self.known(&group)?.is_some()
-            || !self.is_accepted(&address)?
-            || !self.may_again(Counted::IntroductionAsked, &us, &group, INTRODUCTIONS_AN_HOUR)?
-        {
+        if !self.is_accepted(&address)? {
             return Ok(());
         }
-        let behind = GroupBehind { group_id: *group.as_bytes(), ask: Ask::nothing(), head: None };
-        self.send_control(&address, Control::GroupBehind(Box::new(behind))).map(|_| ())
+        if self.may_be_member(&address, &group)? {
+            let us = self.own()?.address().clone();
+            if !self.may_again(Counted::IntroductionAsked, &us, &group, INTRODUCTIONS_AN_HOUR)? {
+                return Ok(());
+            }
+            let (group_id, ask) = (*group.as_bytes(), Ask::nothing());
+            let behind = GroupBehind { group_id, ask, head: None };
+            self.send_control(&address, Control::GroupBehind(Box::new(behind)))?;
+        } else if self.speaker(&address, &group)?.is_none() {
+            return Ok(());
+        }
+        self.want_chain(&group, &address)
+    }
+
+    /// A chain of this device has come.
+    pub(super) fn has_not_forgotten(
+        &mut self,
+        address: &Address,
+        group: &GroupId,
+    ) -> Result<(), Error> {
+        self.clear_due(Job::GroupForgotten, &table::of_device(address, group.as_bytes()))
     }
 
     /// Only whom we have accepted is asked: their invitation needs no decision.
