@@ -169,17 +169,17 @@ impl Work<'_> {
         let mut next: Option<Timestamp> = None;
         let mut overdue = false;
         for (seq, mut entry) in self.log_of(to)? {
-            if entry.sent_at > self.now.as_millis() {
-                // Sent while the clock was ahead.
-                entry.sent_at = self.now.as_millis();
+            let sent_while_ahead = entry.sent_at > self.now.as_millis();
+            entry.sent_at = entry.sent_at.min(self.now.as_millis());
+            // Sent while the clock was behind, it looks old and is not.
+            let sent_at = Timestamp::from_millis(entry.sent_at).max(self.steady_since);
+            let latest = sent_at.after(GIVEN_UP_AFTER).max(self.now.after(DAY));
+            if sent_while_ahead || entry.again_at > latest.as_millis() {
+                // Put off while it was ahead: what went again until now went too early.
                 entry.again_at = self.now.after(AGAIN_AFTER[0]).as_millis();
+                entry.times = 0;
                 self.save_log_entry(to, seq, &entry);
             }
-            // Sent while it was behind, it looks old and is not.
-            let sent_at = Timestamp::from_millis(entry.sent_at).max(self.steady_since);
-            // And put off while it was ahead.
-            let latest = sent_at.after(GIVEN_UP_AFTER).max(self.now.after(DAY));
-            entry.again_at = entry.again_at.min(latest.as_millis());
             if self.may_expire && self.now >= sent_at.after(GIVEN_UP_AFTER) {
                 self.leave_log(to, seq)?;
                 continue;

@@ -28,6 +28,27 @@ fn a_message_that_was_lost_while_the_clock_was_ahead_is_sent_again() {
 }
 
 #[test]
+fn repeats_that_were_lost_while_the_clock_was_ahead_do_not_count() {
+    // Each leap brings the next repeat forward.
+    for leaps in 0..5 {
+        let mut world = World::new();
+        let (mut alice, mut bob) = world.pair();
+        let right = subrosa::Clock::now(&world.clock);
+        let id = alice.say(&bob.user(), "lost");
+        world.carry(&mut alice);
+        for _ in 0..leaps {
+            world.clock.advance(30 * DAY);
+            world.carry(&mut alice);
+        }
+        drop(world.fetch_mail(&bob));
+        world.clock.set(right);
+        world.pass(3 * DAY, &mut [&mut alice, &mut bob]);
+        assert_eq!(bob.texts(), ["lost"], "{leaps}");
+        assert_eq!(alice.statuses(id), [Status::Sent, Status::Delivered(bob.user())]);
+    }
+}
+
+#[test]
 fn a_message_without_receipt_is_given_up_though_the_clock_was_ahead() {
     let mut world = World::new();
     let (mut alice, bob) = world.pair();
