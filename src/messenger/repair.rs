@@ -278,13 +278,27 @@ impl Work<'_> {
 
     /// What was sent to this device has no receipt for days.
     pub(super) fn is_silent(&mut self, address: &Address) -> Result<(), Error> {
+        if !self.is_confirmed(address)? {
+            self.heard_from(address)?;
+            return self.begin_again_for(address, Reason::Silent);
+        }
+        self.look_for_sign(address)
+    }
+
+    /// Whether anything has come back in the session that is in use.
+    fn is_confirmed(&mut self, address: &Address) -> Result<bool, Error> {
         let peer = self.peer(address)?;
         let sending = peer.sending_session(self.now);
         let confirmed = sending.is_some_and(crate::session::Session::is_confirmed);
         self.keep_peer(peer);
-        if !confirmed {
-            self.heard_from(address)?;
-            return self.begin_again_for(address, Reason::Silent);
+        Ok(confirmed)
+    }
+
+    /// Asks for a sign of life; if none has come for days, begins another session. Once: as long
+    /// as nothing has come back in a session, no sign is waited for in it.
+    pub(super) fn look_for_sign(&mut self, address: &Address) -> Result<(), Error> {
+        if !self.is_confirmed(address)? {
+            return self.heard_from(address);
         }
         if self.gives_no_sign(address, SILENT_AFTER)? {
             return self.begin_again_for(address, Reason::Silent);
@@ -295,7 +309,9 @@ impl Work<'_> {
     /// When a device that was asked for a sign of life counts as silent.
     pub(super) fn silent_at(&mut self, address: &Address) -> Result<Option<Timestamp>, Error> {
         let asked_at = self.health(address)?.map_or(0, |health| health.sign_asked_at);
-        Ok((asked_at != 0).then(|| Timestamp::from_millis(asked_at).after(SILENT_AFTER)))
+        let asked_at = Some(asked_at).filter(|at| *at != 0).map(Timestamp::from_millis);
+        // It may have been asked while the clock was ahead.
+        Ok(asked_at.map(|at| at.min(self.now).after(SILENT_AFTER)))
     }
 
     /// Envelopes that nobody knew are a day old: names them. If nothing comes back, neither

@@ -1,8 +1,10 @@
 //! Devices that run on an old state, and what they have forgotten of groups.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use subrosa::store::MemoryStore;
+use subrosa::wire::Envelope;
 use subrosa::{Consent, EventKind, GroupChange, GroupId, Messenger, Role};
 
 use crate::groups::{add, group_of, members, say, three};
@@ -16,6 +18,14 @@ fn restored(world: &mut World, disk: &MemoryStore) -> Device {
     let (store, options) = (disk.snapshot(), world.options());
     let messenger = Messenger::open(store.clone(), options.clone()).unwrap().ready().unwrap();
     world.device(messenger, store, options)
+}
+
+/// The ephemeral key of the session that an envelope begins.
+fn begun_by(envelope: &[u8]) -> Option<[u8; 32]> {
+    match Envelope::decode(envelope) {
+        Ok(Envelope::FirstMessage { handshake, message: _ }) => Some(*handshake.ephemeral()),
+        _ => None,
+    }
 }
 
 fn takes_part(device: &mut Device, group: &GroupId) -> bool {
@@ -112,6 +122,48 @@ fn a_device_that_is_linked_while_its_user_is_added_again_hears_of_that() {
     world.pass(DAY, &mut [&mut alice, &mut bob, &mut carol, &mut tablet]);
     assert!(takes_part(&mut tablet, &group));
     assert_eq!(tablet.texts(), ["one"]);
+}
+
+#[test]
+fn who_says_in_groups_alone_notices_that_a_device_has_lost_the_session() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    bob.messenger.accept(alice.user()).unwrap();
+    let disk = bob.store.snapshot();
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob]);
+    assert!(takes_part(&mut bob, &group));
+    let mut bob = restored(&mut world, &disk);
+    // He does not even know what he does not know.
+    for text in ["one", "two", "three"] {
+        say(&mut alice, &group, text);
+        world.pass(3 * DAY, &mut [&mut alice, &mut bob]);
+    }
+    assert!(takes_part(&mut bob, &group));
+    say(&mut alice, &group, "four");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert!(bob.texts().contains(&"four".to_owned()), "{:?}", bob.texts());
+}
+
+#[test]
+fn with_who_is_gone_one_session_is_begun_and_no_more() {
+    let mut world = World::new();
+    let (mut alice, mut bob, mut carol) = three(&mut world);
+    let group = group_of(&mut world, &mut alice, &mut [&mut bob, &mut carol]);
+    let (mut sessions, mut carried) = (BTreeSet::new(), Vec::new());
+    for _ in 0..8 {
+        say(&mut alice, &group, "hello");
+        let mut in_a_week = 0;
+        for _ in 0..8 {
+            world.pass(DAY, &mut [&mut alice, &mut carol]);
+            let mail = world.fetch_mail(&bob);
+            in_a_week += mail.len();
+            sessions.extend(mail.iter().filter_map(|(_, envelope)| begun_by(envelope)));
+        }
+        carried.push(in_a_week);
+    }
+    // In the end no more than a message, and its chain three times.
+    assert_eq!(carried[2..], [4; 6], "{carried:?}");
+    assert_eq!(sessions.len(), 1);
 }
 
 #[test]

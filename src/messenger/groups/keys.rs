@@ -16,6 +16,12 @@ use crate::wire::{Control, SenderKeyAcknowledgement};
 const AGAIN_AFTER: [Duration; 2] =
     [Duration::from_secs(60 * 60), Duration::from_secs(24 * 60 * 60)];
 
+/// What stands behind the group in the subject of each of these, and of the look at those who
+/// were asked then whether they are there at all.
+const AN_HOUR_LATER: u8 = 0;
+const A_DAY_LATER: u8 = 1;
+const SIGN_AWAITED: u8 = 2;
+
 /// How often a chain is asked for, and handed over on request, within an hour.
 const AN_HOUR: u32 = 4;
 
@@ -62,25 +68,41 @@ impl Work<'_> {
 
     /// Our chain has gone to somebody, and may be lost.
     pub(super) fn chain_has_gone(&mut self, group: &GroupId) -> Result<(), Error> {
-        for (number, after) in (0_u8..).zip(AGAIN_AFTER) {
+        for (number, after) in [AN_HOUR_LATER, A_DAY_LATER].into_iter().zip(AGAIN_AFTER) {
             let subject = [group.as_bytes().as_slice(), &[number]].concat();
             self.set_due(Job::GroupKeys, &subject, self.now.after(after))?;
         }
         Ok(())
     }
 
-    /// Hands our chain once more to those who have not said that they have it.
+    /// Hands our chain once more to those who have not said that they have it. Who lacks it after
+    /// a day may have lost the session, and have nothing else to answer: they are asked for a sign
+    /// of life.
     pub(in crate::messenger) fn hand_over_again(&mut self, subject: &[u8]) -> Result<(), Error> {
-        let Some((group, _)) = subject.split_first_chunk() else { return Ok(()) };
+        let Some((group, &[number])) = subject.split_first_chunk() else { return Ok(()) };
         let group = GroupId::from_bytes(*group);
         let Some((chain, _)) = self.own_chain(&group)? else { return Ok(()) };
         let (readers, _) = self.find_readers(&group)?;
+        let mut next = None;
         for (of, slot) in self.slots(&group)? {
-            if slot.handover.state() == HandoverState::Sent && readers.contains(&of) {
+            if slot.handover.state() != HandoverState::Sent || !readers.contains(&of) {
+                continue;
+            }
+            if number != SIGN_AWAITED {
                 let key = slot.handed(&chain);
                 self.send_control(&of, key)?;
             }
+            if number == A_DAY_LATER || self.silent_at(&of)?.is_some() {
+                self.look_for_sign(&of)?;
+                next = self.silent_at(&of)?.into_iter().chain(next).min();
+            }
         }
-        Ok(())
+        match next {
+            Some(next) => {
+                let subject = [group.as_bytes().as_slice(), &[SIGN_AWAITED]].concat();
+                self.set_due(Job::GroupKeys, &subject, next)
+            }
+            None => Ok(()),
+        }
     }
 }
