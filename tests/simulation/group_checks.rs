@@ -140,7 +140,7 @@ impl World {
                     self.pass(DAY);
                     self.rest(step);
                 }
-                late.retain(|(i, id)| !self.is_heard_by_all(*i, *id));
+                late.retain(|(i, id)| !self.is_heard_by_all_who_may_know(*i, *id));
                 let first = !newest_list;
                 assert!(first || late.is_empty(), "seed {}: not heard: {late:?}", self.seed);
             }
@@ -183,6 +183,30 @@ impl World {
         let said = &sender.database.said[&id];
         let mut owed = self.owed(sender, said);
         owed.all(|promise| self.lacking(sender, id, promise).is_empty())
+    }
+
+    /// The same, but for people who were restored to before they knew of the group and of anybody
+    /// in it: strangers are not asked for what was forgotten (SPEC.md, section 13.10), so nobody
+    /// tells them.
+    fn is_heard_by_all_who_may_know(&mut self, i: usize, id: MessageId) -> bool {
+        let sender = &self.devices[i];
+        let said = sender.database.said[&id].clone();
+        let owed = self.owed(sender, &said);
+        let lacking: Vec<_> =
+            owed.flat_map(|promise| self.lacking(sender, id, promise)).map(|to| to.user).collect();
+        let members: Vec<_> = said.promises.iter().map(|promise| promise.to.clone()).collect();
+        lacking.into_iter().all(|user| self.has_forgotten_all(&user, &said.group, &members))
+    }
+
+    fn has_forgotten_all(&mut self, user: &UserId, group: &GroupId, members: &[UserId]) -> bool {
+        let devices = self.listed_devices(self.account_of(user));
+        let fell_back = |i: &usize| self.forgotten.contains_key(&self.devices[*i].address);
+        devices.iter().any(fell_back)
+            && devices.into_iter().all(|i| {
+                let mut others = members.iter().filter(|member| *member != user);
+                self.group(i, group).is_none()
+                    && others.all(|other| self.contact(i, other).consent != Consent::Accepted)
+            })
     }
 }
 
