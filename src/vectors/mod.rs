@@ -25,6 +25,7 @@ mod ratchet;
 mod rosters;
 mod safety_numbers;
 mod sender_keys;
+mod shown;
 mod steps;
 
 use std::path::Path;
@@ -125,6 +126,11 @@ fn rosters() {
 #[test]
 fn content() {
     check("content.json", &with(content::vectors(), content_kinds::vectors()));
+}
+
+#[test]
+fn shown() {
+    check("shown.json", &shown::vectors());
 }
 
 #[test]
