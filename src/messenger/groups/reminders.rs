@@ -17,6 +17,15 @@ const INTRODUCTIONS_AN_HOUR: u32 = 3;
 /// How many groups that are not known a device may speak of within an hour, and be heard.
 const MENTIONS_AN_HOUR: u32 = 20;
 
+/// What stands behind the group in the subject of a job: whether all of a group is asked for if
+/// we are no member, or the chain alone once we are one.
+const ALL: u8 = 0;
+const CHAIN: u8 = 1;
+
+fn subject_of(address: &Address, group: &GroupId, step: u8) -> Vec<u8> {
+    table::of_device(address, &[group.as_bytes().as_slice(), &[step]].concat())
+}
+
 impl Work<'_> {
     /// A device fell back, or begins again: what it has forgotten it is told in a while, when
     /// there is a session that works.
@@ -87,30 +96,37 @@ impl Work<'_> {
         {
             return Ok(());
         }
-        let subject = table::of_device(address, group.as_bytes());
+        let subject = subject_of(address, group, ALL);
         self.set_due(Job::GroupForgotten, &subject, self.now.after(HOUR))
     }
 
-    /// Asks for what is not known of a group, if we are no member by what is known still, and for
-    /// the chain of that device: what came of it was not kept.
+    /// Asks for all of a group, if we are no member by what is known still; and once we are, for
+    /// the chain of that device: what came of it before was not kept.
+    ///
+    /// The one is not asked for with the other: a chain that comes to who is no member would
+    /// make him ask again, without end.
     pub(in crate::messenger) fn ask_for_forgotten(&mut self, subject: &[u8]) -> Result<(), Error> {
-        let Some((address, group)) = table::split_device(subject) else { return Ok(()) };
+        let Some((address, [group @ .., step])) = table::split_device(subject) else {
+            return Ok(());
+        };
         let Ok(group) = group.try_into().map(GroupId::from_bytes) else { return Ok(()) };
         if !self.is_accepted(&address)? {
             return Ok(());
         }
-        if self.may_be_member(&address, &group)? {
-            let us = self.own()?.address().clone();
-            if !self.may_again(Counted::IntroductionAsked, &us, &group, INTRODUCTIONS_AN_HOUR)? {
-                return Ok(());
-            }
-            let (group_id, ask) = (*group.as_bytes(), Ask::nothing());
-            let behind = GroupBehind { group_id, ask, head: None };
-            self.send_control(&address, Control::GroupBehind(Box::new(behind)))?;
-        } else if self.speaker(&address, &group)?.is_none() {
+        if self.speaker(&address, &group)?.is_some() {
+            return self.want_chain(&group, &address);
+        }
+        let us = self.own()?.address().clone();
+        if *step != ALL
+            || !self.may_be_member(&address, &group)?
+            || !self.may_again(Counted::IntroductionAsked, &us, &group, INTRODUCTIONS_AN_HOUR)?
+        {
             return Ok(());
         }
-        self.want_chain(&group, &address)
+        let behind = GroupBehind { group_id: *group.as_bytes(), ask: Ask::nothing(), head: None };
+        self.send_control(&address, Control::GroupBehind(Box::new(behind)))?;
+        let subject = subject_of(&address, &group, CHAIN);
+        self.set_due(Job::GroupForgotten, &subject, self.now.after(HOUR))
     }
 
     /// A chain of this device has come.
@@ -119,7 +135,10 @@ impl Work<'_> {
         address: &Address,
         group: &GroupId,
     ) -> Result<(), Error> {
-        self.clear_due(Job::GroupForgotten, &table::of_device(address, group.as_bytes()))
+        for step in [ALL, CHAIN] {
+            self.clear_due(Job::GroupForgotten, &subject_of(address, group, step))?;
+        }
+        Ok(())
     }
 
     /// Only whom we have accepted is asked: their invitation needs no decision.
