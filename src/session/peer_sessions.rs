@@ -71,19 +71,19 @@ impl Peer {
     }
 
     /// Forgets what is older than 30 days: keys and tags, and sessions that do not
-    /// send and were not used; but never the newest that the peer is known to have. To be
-    /// called once a day or so.
+    /// send and were not used; but never the newest that the peer is known to have, nor what
+    /// is newer. To be called once a day or so.
     pub fn expire(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
         let (mut rows, mut tags) = (Vec::new(), Vec::new());
         let sending = self.sending_session(now).map(Session::id);
-        // Where the peer sends while it knows nothing of the session that we send in.
+        // Where the peer sends while it knows nothing of the session that we send in: in this
+        // one, or in any after it of which it has not said anything.
         let confirmed = self.sessions.iter().filter(|session| session.is_confirmed());
-        let theirs = confirmed.max_by_key(|session| session.generation()).map(Session::id);
-        // And where it sends if it has taken one that looks as if it would be refused.
-        let highest = self.sessions.iter().max_by_key(|session| session.generation());
-        let kept = [sending, theirs, highest.map(Session::id)];
+        let theirs = confirmed.map(Session::generation).max();
         let old = |session: &Session| {
-            !kept.contains(&Some(session.id())) && now.since(session.last_used_at()) > KEPT_TIME
+            Some(session.id()) != sending
+                && Some(session.generation()) < theirs
+                && now.since(session.last_used_at()) > KEPT_TIME
         };
         while let Some(place) = self.sessions.iter().position(old) {
             self.drop_session(place, &mut rows, &mut tags);

@@ -157,14 +157,16 @@ fn a_session_goes_after_thirty_days_unless_it_sends_or_the_peer_may_send_in_it()
     talk(&mut one, &mut other);
     let theirs = begin_another(&mut one, &mut other);
     talk(&mut one, &mut other);
+    // Of the next two the peer may have but the first.
+    let next = begin_another(&mut one, &mut other);
     let sends = begin_another(&mut one, &mut other);
     one.now = one.now.after(20 * DAY);
     one.receive(&late).unwrap();
     for (wait, left) in [
-        (10 * DAY, vec![used_late, unused, theirs, sends]),
-        (Duration::from_secs(1), vec![used_late, theirs, sends]),
-        (20 * DAY, vec![theirs, sends]),
-        (1000 * DAY, vec![theirs, sends]),
+        (10 * DAY, vec![used_late, unused, theirs, next, sends]),
+        (Duration::from_secs(1), vec![used_late, theirs, next, sends]),
+        (20 * DAY, vec![theirs, next, sends]),
+        (1000 * DAY, vec![theirs, next, sends]),
     ] {
         one.now = one.now.after(wait);
         one.expire();

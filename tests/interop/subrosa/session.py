@@ -160,15 +160,12 @@ def sending_session(
 def live_sessions(
     sessions: tuple[Session, ...], highest: int, now: int
 ) -> tuple[Session, ...]:
-    """The one that sends, those used within 30 days, and those of the highest generations."""
-    newest = (
-        max(sessions, key=lambda s: s.generation, default=None),
-        max((s for s in sessions if s.confirmed), key=lambda s: s.generation, default=None),
-        sending_session(sessions, highest, now),
-    )
+    """The one that sends, those used within 30 days, and the newest that the peer may send in."""
+    theirs = max((s.generation for s in sessions if s.confirmed), default=0)
+    sends = sending_session(sessions, highest, now)
     return tuple(
         s for s in sessions
-        if now - s.last_used < IDLE_LIFETIME or any(s is kept for kept in newest)
+        if now - s.last_used < IDLE_LIFETIME or s is sends or s.generation >= theirs
     )
 
 
