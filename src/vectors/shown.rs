@@ -19,7 +19,13 @@ const CHARACTERS: &str = concat!(
 pub(super) fn vectors() -> Value {
     let draws = &mut Draws::new(31);
     let all: Vec<char> = CHARACTERS.chars().collect();
-    let each = all.iter().map(|character| format!("x{character}y"));
+    let beside = |character: char, by: i32| {
+        char::from_u32(u32::from(character).saturating_add_signed(by)).unwrap_or(character)
+    };
+    let each = all.iter().map(|&character| {
+        let [before, behind] = [-1, 1].map(|by| beside(character, by));
+        format!("a{before}b{character}c{behind}d")
+    });
     let mixed = (0..40).map(|number| {
         let bytes: [u8; 100] = draws.bytes();
         let length = if number % 8 == 0 { 100 } else { 12 };
@@ -27,7 +33,9 @@ pub(super) fn vectors() -> Value {
         places.map(|place| all[place]).collect()
     });
     let long = [63, 64, 65].map(|length| format!("{}.pdf", "é".repeat(length - 4)));
-    let shown = each.chain(mixed).chain(long).map(|written| {
+    let flag = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}";
+    let nothing = ["", "\u{202e}.\u{200b}.", "\u{a0}\u{200d}\u{fe0f}", flag].map(str::to_owned);
+    let shown = each.chain(mixed).chain(long).chain(nothing).map(|written| {
         json!({
             "written": hex(&written),
             "name": hex(display::name(&written)),

@@ -171,6 +171,11 @@ impl SenderKeyDistribution {
         self.replaced
     }
 
+    /// Whether it says to replace itself: nonsense, by which nothing ends.
+    pub(crate) fn names_itself(&self) -> bool {
+        self.replaced.is_some_and(|replaced| replaced.chain_id == self.chain_id)
+    }
+
     /// How many messages right before that one were sent to this receiver too: what of them
     /// has not come otherwise is missing.
     #[must_use]

@@ -28,6 +28,7 @@ from subrosa import (
     prekeys,
     roster,
     sender_key,
+    shown,
 )
 from subrosa import handshake as hs
 from subrosa import primitives as p
@@ -881,7 +882,7 @@ def check_what_follows_from_contents() -> str:
         said = found.fallback if unknown else content.words(found.message)
         quote = pbc.Quote(author=author, excerpt=said[:3], hash=raw(v, "hash"))
         expect(content.quote_matches(quote, message_id, encoded), f"{v['name_text']}: no match")
-        for change in ({"excerpt": "no " + said}, {"author": b"eve"}, {"hash": bytes(32)}):
+        for change in ({"excerpt": "no " + said}, {"author": b"carol"}, {"hash": bytes(32)}):
             other = pbc.Quote(**{"author": author, "excerpt": "", "hash": raw(v, "hash"), **change})
             expect(not content.quote_matches(other, message_id, encoded), f"a match: {change}")
     for v in vectors["quizzes"]:
@@ -1234,6 +1235,18 @@ def check_emoji() -> str:
     return f"{len(vectors['comparisons'])} comparisons"
 
 
+def check_shown() -> str:
+    vectors = load("shown.json")["shown"]
+    for v in vectors:
+        written = raw(v, "written").decode()
+        for kind, make in (
+            ("name", shown.name), ("file_name", shown.file_name), ("text", shown.text),
+        ):
+            found, wanted = make(written), raw(v, kind).decode()
+            expect_equal(ascii(found), ascii(wanted), f"{ascii(written)} as {kind}")
+    return f"{len(vectors)} written"
+
+
 def compare_roster(v: Vector, found: roster.Roster) -> None:
     """A state of rosters.json."""
     state = found.state()
@@ -1445,7 +1458,7 @@ def vector_checks() -> list[Check]:
     wanted = {
         "labels", "derivations", "device_lists", "prekeys", "handshakes", "ratchet", "erasure",
         "padding", "safety_numbers", "content", "links", "backups", "rosters", "sender_keys",
-        "attachment", "emoji",
+        "attachment", "emoji", "shown",
     }
 
     def check_folder() -> str:
@@ -1486,6 +1499,7 @@ def vector_checks() -> list[Check]:
         ("vectors: layouts of attachments", check_attachment_layouts),
         ("vectors: attachments", check_attachments),
         ("vectors: emoji", check_emoji),
+        ("vectors: what is shown", check_shown),
     ]
 
 

@@ -25,7 +25,7 @@ from subrosa.protobuf import sender_key as pbs
 from subrosa.sender_key import MAX_LENGTH, SendingChain, envelope_of
 from subrosa.session import Session
 
-PYTHON, RUST, CAROL, DAVE = b"python", b"rust", b"carol", b"dave"
+PYTHON, RUST, ALICE, CAROL = b"python", b"rust", b"alice", b"carol"
 NEUTRAL_POINT = b"\x01" + bytes(31)
 AnyPeer = GroupPeer | RemotePeer
 
@@ -97,8 +97,8 @@ def reload(*peers: AnyPeer) -> None:
 
 def check_changes(creator: AnyPeer, joiner: AnyPeer) -> str:
     """Created by one side, joined by the other; changes by both, one after the other."""
-    carol, dave = GroupPeer(CAROL), GroupPeer(DAVE)
-    meet(creator, joiner, carol, dave)
+    carol, alice = GroupPeer(CAROL), GroupPeer(ALICE)
+    meet(creator, joiner, carol, alice)
     name, other = creator.address.user, joiner.address.user
     group, content = creator.group_create("Rosen \U0001f339", [other, CAROL])
     tell(creator, content, joiner, carol)
@@ -109,7 +109,7 @@ def check_changes(creator: AnyPeer, joiner: AnyPeer) -> str:
     def change(by: AnyPeer, hearers: Sequence[AnyPeer], kind: str, what: bytes | str = b"") -> None:
         tell(by, by.group_change(group, kind, what), *hearers)
 
-    for kind, what in (("title", "no"), ("add", DAVE), ("remove", CAROL), ("admin", CAROL)):
+    for kind, what in (("title", "no"), ("add", ALICE), ("remove", CAROL), ("admin", CAROL)):
         expect_word(
             (errors.USAGE,),
             lambda kind=kind, what=what: joiner.group_change(group, kind, what),
@@ -117,12 +117,12 @@ def check_changes(creator: AnyPeer, joiner: AnyPeer) -> str:
         )
     change(creator, (joiner, carol), "admin", other)
     change(joiner, (creator, carol), "title", "Thorns")
-    change(joiner, (creator, carol), "add", DAVE)
-    tell(joiner, joiner.group_introduce(group), dave)
-    title, roles = expect_alike(group, creator, joiner, carol, dave)
-    expect_equal((title, roles[DAVE], roles[other]), ("Thorns", "member", "admin"), "state")
+    change(joiner, (creator, carol), "add", ALICE)
+    tell(joiner, joiner.group_introduce(group), alice)
+    title, roles = expect_alike(group, creator, joiner, carol, alice)
+    expect_equal((title, roles[ALICE], roles[other]), ("Thorns", "member", "admin"), "state")
     reload(creator, joiner)
-    change(joiner, (creator, carol, dave), "remove", DAVE)
+    change(joiner, (creator, carol, alice), "remove", ALICE)
     change(carol, (creator, joiner), "leave")
     title, roles = expect_alike(group, creator, joiner, carol)
     expect_equal(roles, {name: "owner", other: "admin"}, "after a removal and a leave")
@@ -140,8 +140,8 @@ def check_changes(creator: AnyPeer, joiner: AnyPeer) -> str:
 
 def check_crossing_changes(creator: AnyPeer, joiner: AnyPeer) -> str:
     """Changes at the same time: the owner's title, a removal beside an add, an end."""
-    carol, dave = GroupPeer(CAROL), GroupPeer(DAVE)
-    meet(creator, joiner, carol, dave)
+    carol, alice = GroupPeer(CAROL), GroupPeer(ALICE)
+    meet(creator, joiner, carol, alice)
     other = joiner.address.user
     group, content = creator.group_create("first", [other, CAROL])
     tell(creator, content, joiner, carol)
@@ -158,12 +158,12 @@ def check_crossing_changes(creator: AnyPeer, joiner: AnyPeer) -> str:
         return roles
 
     cross(("title", "admin's"), ("title", "owner's"))
-    roles = cross(("add", DAVE), ("add", DAVE))
-    expect_equal(roles[DAVE], "member", "added twice")
-    roles = cross(("remove", DAVE), ("admin", CAROL))
-    expect(DAVE not in roles, "removed beside another change")
-    roles = cross(("add", DAVE), ("remove", other))
-    expect(DAVE not in roles and other not in roles, "an ended admin's last change counts")
+    roles = cross(("add", ALICE), ("add", ALICE))
+    expect_equal(roles[ALICE], "member", "added twice")
+    roles = cross(("remove", ALICE), ("admin", CAROL))
+    expect(ALICE not in roles, "removed beside another change")
+    roles = cross(("add", ALICE), ("remove", other))
+    expect(ALICE not in roles and other not in roles, "an ended admin's last change counts")
     return ""
 
 
@@ -580,10 +580,70 @@ def _beyond(chain: SendingChain, head: bytes) -> bytes:
     return envelope_of(message)
 
 
+def give_chain(
+    giver: GroupPeer, receiver: AnyPeer, chain: SendingChain, **fields: object
+) -> tuple[str, ...]:
+    """Hand over a chain with some fields changed; the receiver's reports."""
+    message = chain.distribution()
+    for name, value in fields.items():
+        setattr(message, name, value)
+    control = pb.Control(sender_key=message)
+    session = giver._sending_session(giver._contact(receiver.address))
+    return receiver.receive(giver._send_control(receiver.address, session, control)).reports
+
+
+def check_named_chains(python: GroupPeer, receiver: AnyPeer) -> str:
+    """A chain that names itself ends nothing; of two lengths the one of what is replaced counts."""
+    group = set_up(python, receiver)
+
+    def next_chain(count: int) -> tuple[SendingChain, list[Sent]]:
+        """The next chain as it begins, and what is sent in it."""
+        python.group_rotate(group)
+        chain = python.groups[group].chain
+        assert chain is not None
+        return chain, [python.group_send(group, str(i).encode()) for i in range(count)]
+
+    def give(chain: SendingChain, **fields: object) -> None:
+        found = give_chain(python, receiver, chain, **fields)
+        expect_equal(found, ("sender-key",), f"reports with {list(fields)}")
+        reload(receiver)
+
+    first, of_first = next_chain(4)
+    give(first)
+    # Whether it ends another by `ended_chain_id` only selftest.py asks.
+    second, of_second = next_chain(4)
+    give(second, replaced_chain_id=second.chain_id, replaced_length=1, lost_before=9)
+    expect_opened(group, python, receiver, of_first[3], b"3")
+    expect_opened(group, python, receiver, of_second[3], b"3")
+    third, of_third = next_chain(4)
+    give(
+        third, replaced_chain_id=first.chain_id, replaced_length=4,
+        ended_chain_id=third.chain_id, ended_length=1,
+    )
+    expect_opened(group, python, receiver, of_third[3], b"3")
+    for late in (False, True):
+        before, sent = next_chain(4)
+        if not late:
+            give(before, replaced_chain_id=b"")
+        after, _ = next_chain(0)
+        ended: dict[str, object] = {"ended_chain_id": before.chain_id, "ended_length": 1}
+        if late:
+            # The two lengths are of two chains, which both come before that one.
+            last, _ = next_chain(0)
+            give(last, **ended)
+            give(after, replaced_length=3)
+            give(before, replaced_chain_id=b"")
+        else:
+            give(after, replaced_length=3, **ended)
+        expect_opened(group, python, receiver, sent[2], b"2")
+        expect_error(errors.ROLLED_BACK, receiver, sent[3].envelope, "behind the end")
+    return ""
+
+
 def check_distributions(python: GroupPeer, receiver: AnyPeer) -> str:
     """Chains that are refused are not kept, and the genuine one still is."""
-    dave = GroupPeer(DAVE)
-    meet(python, receiver, dave)
+    alice = GroupPeer(ALICE)
+    meet(python, receiver, alice)
     group, content = python.group_create("", [receiver.address.user])
     tell(python, content, receiver)
     python.group_key(group, receiver.address)
@@ -591,13 +651,7 @@ def check_distributions(python: GroupPeer, receiver: AnyPeer) -> str:
     assert chain is not None
 
     def give(giver: GroupPeer, **fields: object) -> tuple[str, ...]:
-        message = chain.distribution()
-        for name, value in fields.items():
-            setattr(message, name, value)
-        control = pb.Control(sender_key=message)
-        contact = giver._contact(receiver.address)
-        session = giver._sending_session(contact)
-        return receiver.receive(giver._send_control(receiver.address, session, control)).reports
+        return give_chain(giver, receiver, chain, **fields)
 
     order_4 = bytes(32)
     malformed: list[dict[str, object]] = [
@@ -613,7 +667,7 @@ def check_distributions(python: GroupPeer, receiver: AnyPeer) -> str:
     ]
     for fields in bad:
         expect_equal(give(python, **fields), ("sender-key-refused",), f"{fields}")
-    expect_equal(give(dave), ("sender-key-refused",), "a chain by no member")
+    expect_equal(give(alice), ("sender-key-refused",), "a chain by no member")
     expect_equal(give(python), ("sender-key",), "the genuine chain")
     expect_equal(give(python), ("sender-key",), "the genuine chain again")
     others: list[dict[str, object]] = [
@@ -636,12 +690,12 @@ def note(group: bytes, news: pbc.GroupNews, number: int = 0, count: int = 1) -> 
 
 def check_news(python: GroupPeer, receiver: AnyPeer) -> str:
     """News of nobody who is a member, of no group, in parts, or of nothing."""
-    dave = GroupPeer(DAVE)
-    meet(python, receiver, dave)
+    alice = GroupPeer(ALICE)
+    meet(python, receiver, alice)
     user = receiver.address.user
-    dave_group, dave_news = dave.group_create("without the receiver", [PYTHON])
+    alice_group, alice_news = alice.group_create("without the receiver", [PYTHON])
     expect_word(
-        (errors.REFUSED,), lambda: receiver.group_news(dave.address, dave_news), "no member"
+        (errors.REFUSED,), lambda: receiver.group_news(alice.address, alice_news), "no member"
     )
     group, welcome = python.group_create("", [user])
     change = python.group_change(group, "title", "before")
@@ -649,14 +703,14 @@ def check_news(python: GroupPeer, receiver: AnyPeer) -> str:
         (errors.REFUSED,), lambda: receiver.group_news(python.address, change), "no welcome"
     )
     expect_word(
-        (errors.REFUSED,), lambda: receiver.group_news(dave.address, welcome), "by an outsider"
+        (errors.REFUSED,), lambda: receiver.group_news(alice.address, welcome), "by an outsider"
     )
     tell(python, welcome, receiver)
     tell(python, change, receiver)
     before = expect_alike(group, python, receiver)
     more = python.group_change(group, "title", "after")
     expect_word(
-        (errors.REFUSED,), lambda: receiver.group_news(dave.address, more), "by an outsider"
+        (errors.REFUSED,), lambda: receiver.group_news(alice.address, more), "by an outsider"
     )
     news = pbc.GroupNews.FromString(pbc.Content.FromString(more).group.part.bytes)
     in_parts = note(group, news, 0, 2)
@@ -709,6 +763,7 @@ def group_checks(path: str | None) -> list[Check]:
     to_other: list[tuple[str, Callable[[GroupPeer, AnyPeer], str]]] = [
         ("a chain after the one that replaces it", check_replacement_first),
         ("chains that were lost", check_lost_chains),
+        ("chains that name others", check_named_chains),
         ("payloads", check_payloads),
         ("rolled-back state", check_rolled_back),
         ("sender keys refused", check_distributions),

@@ -63,7 +63,7 @@ class World:
         self.source = random.Random(seed)
         self.seals = seals
         self.teller, self.other = teller, other
-        self.accounts = [new_account(name) for name in (b"ada", b"bea", b"cleo", b"dora")]
+        self.accounts = [new_account(name) for name in (b"alice", b"bob", b"carol", b"member 4")]
         own = Account((teller.keys,), (teller.list,))
         self.owner = own
         self.group, welcome = teller.group_create("0", [other.address.user])
@@ -268,7 +268,7 @@ def group_change_varint(value: int) -> bytes:
 def strange_changes(world: World) -> list[tuple[str, bytes]]:
     """(what, change), all on the tips that there are."""
     group, owner = world.group, world.owner
-    ada, bea, cleo, _ = world.accounts
+    alice, bob, carol, _ = world.accounts
     tips = world.all.parents()
     older = [placed.change.id for placed in world.all.current.changes]
     account = owner.devices[0].account
@@ -319,9 +319,9 @@ def strange_changes(world: World) -> list[tuple[str, bytes]]:
         ("another device id", by_owner(device_id=7, title="a")),
         ("a list's hash of 31 bytes", by_owner(device_list=bytes(31), title="a")),
         ("an unknown list", by_owner(device_list=bytes(32), title="a")),
-        ("another's list", by_owner(device_list=ada.lists[0].hash, title="a")),
+        ("another's list", by_owner(device_list=alice.lists[0].hash, title="a")),
         ("signed by the account key", by_owner(key=account, title="a")),
-        ("signed by another's device", by_owner(key=ada.devices[0].signing, title="a")),
+        ("signed by another's device", by_owner(key=alice.devices[0].signing, title="a")),
         ("signed by the account, of no device", by_owner(key=account, **zero, title="a")),
         ("no kind", by_owner()),
         ("a kind of a later version", by_owner(extra=b"\x9a\x06\x01a")),
@@ -341,7 +341,7 @@ def strange_changes(world: World) -> list[tuple[str, bytes]]:
         ("a grant of nobody", by_owner(grant=those())),
         ("a demote of nobody", by_owner(demote=those())),
         ("targets unsorted", by_owner(add=those(member(b"z"), member(b"y")))),
-        ("a target twice", by_owner(add=those(*[member(b"z", ada.member.key)] * 2))),
+        ("a target twice", by_owner(add=those(*[member(b"z", alice.member.key)] * 2))),
         ("one user under two keys, sorted by them",
          by_owner(add=those(*sorted((member(b"z"), member(b"z")), key=lambda m: m.account_key)))),
         ("a target of no user id", by_owner(add=those(member(b"")))),
@@ -358,24 +358,25 @@ def strange_changes(world: World) -> list[tuple[str, bytes]]:
         ("the owner removes himself", by_owner(remove=those(owner.member.encode()))),
         ("the owner is made an admin", by_owner(grant=those(owner.member.encode()))),
         ("the owner leaves", by_owner(leave=pb.GroupLeave())),
-        ("an ordinary member's title", raw_change(cleo, group, tips, title="a")),
-        ("an admin's title", raw_change(ada, group, tips, title="e")),
-        ("an admin's grant", raw_change(ada, group, tips, grant=those(cleo.member.encode()))),
-        ("an admin's demote", raw_change(ada, group, tips, demote=those(bea.member.encode()))),
+        ("an ordinary member's title", raw_change(carol, group, tips, title="a")),
+        ("an admin's title", raw_change(alice, group, tips, title="e")),
+        ("an admin's grant", raw_change(alice, group, tips, grant=those(carol.member.encode()))),
+        ("an admin's demote", raw_change(alice, group, tips, demote=those(bob.member.encode()))),
         ("an admin removes an admin",
-         raw_change(ada, group, tips, remove=those(bea.member.encode()))),
+         raw_change(alice, group, tips, remove=those(bob.member.encode()))),
         ("an admin removes the owner",
-         raw_change(ada, group, tips, remove=those(owner.member.encode()))),
+         raw_change(alice, group, tips, remove=those(owner.member.encode()))),
         ("the owner demotes who was removed by an admin, unseen",
-         by_owner(demote=those(bea.member.encode()))),
-        ("devices of the same version", devices(ada, ada, 0)),
-        ("devices of another account", devices(bea, ada, 1)),
+         by_owner(demote=those(bob.member.encode()))),
+        ("devices of the same version", devices(alice, alice, 0)),
+        ("devices of another account", devices(bob, alice, 1)),
         ("devices signed by a device",
-         raw_change(ada, group, tips, devices=parse(pbk.SignedDeviceList, ada.lists[1].signed))),
-        ("devices with a device id", devices(ada, ada, 1, device_id=5)),
-        ("devices", devices(ada, ada, 1)),
-        ("by a list that is too old", raw_change(ada, group, [group_change.change_id(
-            parse(pb.SignedGroupChange, devices(ada, ada, 1)).change)], title="a")),
+         raw_change(
+             alice, group, tips, devices=parse(pbk.SignedDeviceList, alice.lists[1].signed))),
+        ("devices with a device id", devices(alice, alice, 1, device_id=5)),
+        ("devices", devices(alice, alice, 1)),
+        ("by a list that is too old", raw_change(alice, group, [group_change.change_id(
+            parse(pb.SignedGroupChange, devices(alice, alice, 1)).change)], title="a")),
         ("a seal with a nonce", seal(nonce=bytes(32))),
         ("a seal after another", seal(previous=bytes(32))),
         ("a seal after none", seal(previous=b"")),
@@ -384,7 +385,7 @@ def strange_changes(world: World) -> list[tuple[str, bytes]]:
         ("a seal for an owner of a weak key", seal(owner=member(b"x", b"\x01" + bytes(31)))),
         ("a seal by a device", by_owner(seal=pb.GroupSeal(**good_seal))),
         ("a seal by an admin", raw_change(
-            ada, group, tips, ada.devices[0].account, **zero, seal=pb.GroupSeal(**good_seal))),
+            alice, group, tips, alice.devices[0].account, **zero, seal=pb.GroupSeal(**good_seal))),
         ("a first seal", raw_change(
             owner, b"", (), account, **zero,
             seal=pb.GroupSeal(owner=owner.member.encode(), roster=bytes(32), nonce=bytes(32)))),
@@ -621,14 +622,14 @@ def accounts_of(*found: Account) -> Any:
 def check_shared_list(python: GroupPeer, other: AnyPeer) -> str:
     """A list that a change names which is held, and one of an epoch that is dropped."""
     story = Story(python, other)
-    owner, (ada, bea, *_) = story.world.owner, story.world.accounts
-    story.change(owner, add=accounts_of(ada, bea))
-    story.change(owner, grant=accounts_of(ada))
-    story.change(ada, 2, title="by the list that is shared")
+    owner, (alice, bob, *_) = story.world.owner, story.world.accounts
+    story.change(owner, add=accounts_of(alice, bob))
+    story.change(owner, grant=accounts_of(alice))
+    story.change(alice, 2, title="by the list that is shared")
     story.seal(owner, owner)
     story.change(owner, timer=1)
     story.seal(owner, owner)
-    story.change(ada, 2, title="held until the seal comes")
+    story.change(alice, 2, title="held until the seal comes")
     story.told[-2:] = story.told[:-3:-1]
     story.tell()
     return ""
@@ -637,11 +638,11 @@ def check_shared_list(python: GroupPeer, other: AnyPeer) -> str:
 def check_new_owner(python: GroupPeer, other: AnyPeer) -> str:
     """Who was no member tells the seal by which he is the owner."""
     story = Story(python, other)
-    owner, (ada, *_) = story.world.owner, story.world.accounts
-    story.change(owner, add=accounts_of(ada))
-    story.seal(owner, ada)
+    owner, (alice, *_) = story.world.owner, story.world.accounts
+    story.change(owner, add=accounts_of(alice))
+    story.seal(owner, alice)
     story.change(owner, leave=pb.GroupLeave())
-    story.seal(ada, owner)
+    story.seal(alice, owner)
     story.tell()
     return ""
 
@@ -687,7 +688,7 @@ def check_strange_updates(python: GroupPeer, other: AnyPeer) -> str:
     """What makes all of an update count for nothing, and what only a part; what builds on that."""
     story = Told(python, other)
     keys, own_list = story.world.owner.devices[0], story.world.owner.lists[0]
-    ada = story.world.accounts[0]
+    alice = story.world.accounts[0]
     refused = ("refused", "malformed")
     base = story.here.roster.state().encode()
     role = pb.GroupRoster()
@@ -695,9 +696,9 @@ def check_strange_updates(python: GroupPeer, other: AnyPeer) -> str:
     role.entries[0].role = 7
     wrong_roster = replace(story.here.roster.state(), title="wrong").encode()
     # (what, is all of it lost, what is done to an update with a good change)
-    short_list = pbk.SignedDeviceList.FromString(ada.lists[0].signed)
+    short_list = pbk.SignedDeviceList.FromString(alice.lists[0].signed)
     short_list.signature = short_list.signature[:63]
-    false_list = pbk.SignedDeviceList.FromString(ada.lists[0].signed)
+    false_list = pbk.SignedDeviceList.FromString(alice.lists[0].signed)
     false_list.signature = bytes(64)
     cases: list[tuple[str, bool, dict[str, Any]]] = [
         ("a list's signature of 63 bytes", True, {"lists": [short_list]}),
@@ -755,24 +756,24 @@ def check_strange_updates(python: GroupPeer, other: AnyPeer) -> str:
         expect_equal(story.here.roster.state().title, f"genuine {first}", "title")
     # A list that came with what was refused, or that a `devices` carries, is not known by that.
     update = update_of(story.here.roster.change(keys, own_list, **roster.named(
-        "add", [ada.member]))[1])
+        "add", [alice.member]))[1])
     story.tell("an add", update.SerializeToString())
     parents = story.here.roster.parents()
-    told = parse(pbk.SignedDeviceList, ada.lists[1].signed)
+    told = parse(pbk.SignedDeviceList, alice.lists[1].signed)
     devices = group_change.make_by_account(
-        ada.devices[0], story.world.group, parents, devices=told)
+        alice.devices[0], story.world.group, parents, devices=told)
     update = pb.GroupUpdate(changes=[pb.SignedGroupChange.FromString(devices)])
     expect_equal(story.tell("devices", update.SerializeToString()), "ok", "devices")
     left = pb.SignedGroupChange.FromString(raw_change(
-        ada, story.world.group, story.here.roster.parents(), leave=pb.GroupLeave(),
-        device_list=ada.lists[1].hash))
+        alice, story.world.group, story.here.roster.parents(), leave=pb.GroupLeave(),
+        device_list=alice.lists[1].hash))
     update = pb.GroupUpdate(changes=[left])
     before = story.here.roster.head()
     story.tell("by a list that came with `devices` alone", update.SerializeToString())
     expect_equal(story.here.roster.head(), before, "by a list that came with `devices` alone")
     update = pb.GroupUpdate(lists=[told])
     story.tell("the list", update.SerializeToString())
-    expect(ada.member not in story.here.roster.state().members, "once the list has come")
+    expect(alice.member not in story.here.roster.state().members, "once the list has come")
     return f"{len(cases)} updates"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from checks import Check, Failure, expect, expect_equal, finish, run_checks
 from converse_groups import group_checks, meet, tell
 from group_worlds import check_orders, check_seals
-from subrosa import content, control, directory, payload
+from subrosa import content, control, directory, payload, shown
 from subrosa.errors import ProtocolError
 from subrosa.groups import GroupPeer
 from subrosa.identity import Address, make_list
@@ -33,7 +33,14 @@ from subrosa.protobuf import directory as pbd
 from subrosa.protobuf import envelope as pb
 from subrosa.protobuf import keys as pbk
 from subrosa.protobuf import roster as pbr
-from subrosa.sender_key import Chains, SendingChain, Taken, acknowledgement, new_chain
+from subrosa.sender_key import (
+    Chains,
+    SendingChain,
+    Taken,
+    acknowledgement,
+    new_chain,
+    split_head,
+)
 from subrosa.session import (
     FIRST_CHAIN_LIFETIME,
     GENERATION_JUMP,
@@ -284,7 +291,7 @@ def signed_by(peer: Peer, prekey: pbk.Prekey) -> bytes:
 def given_up_gaps() -> str:
     """Of missing ids that were given up, the one with the highest number is not missed again."""
 
-    def shown(numbers: Numbers, seq: int, short: int) -> tuple[Numbers, list[str]]:
+    def told(numbers: Numbers, seq: int, short: int) -> tuple[Numbers, list[str]]:
         return numbers._hear_last(seq, short)
 
     numbers = Numbers()
@@ -297,7 +304,7 @@ def given_up_gaps() -> str:
     numbers, reports = replace(numbers, gaps=(*gaps, *many))._limit_gaps([])
     expect_equal(reports, ["given-up:2-2", "given-up:1-1", "given-up:2-2"], "given up")
     for seq, short, again in ((2, 9, []), (2, 7, ["gap:2-2"]), (1, 8, ["gap:1-1"])):
-        expect_equal(shown(numbers, seq, short)[1], again, f"{seq} of {short}")
+        expect_equal(told(numbers, seq, short)[1], again, f"{seq} of {short}")
     return ""
 
 
@@ -478,16 +485,17 @@ def check_words() -> None:
     """What a quote may begin with (10.3)."""
     pointer = pbc.Pointer(key=bytes(32), digest=bytes(32))
     items = [
-        pbc.Attachment(pointer=pointer, kind=1, name=name) for name in ("a\u202e.b", "", "c\nd")
+        pbc.Attachment(pointer=pointer, kind=1, name=name)
+        for name in ("a\u202e.b", "", "c\nd/e", "\u200b")
     ]
     named = pbc.Reference(author=b"bob", message_id=bytes(16))
     place = pbc.Location(latitude=-5, longitude=10**7, name="here")
     cases = [
-        ({"attachments": pbc.Attachments(items=items)}, "a.b, cd"),
+        ({"attachments": pbc.Attachments(items=items)}, "a.b, c d_e, file"),
         ({"reaction": pbc.Reaction(to=named, emoji="!")}, "!"),
         ({"location": place}, "here geo:-0.0000005,1.0000000"),
         ({"edit": pbc.Edit(message_id=bytes(16), text=pbc.Text(text="new"))}, "new"),
-        ({"card": pbc.Card(name="b\u200bob")}, "bob"),
+        ({"card": pbc.Card(name=" b\u200bob\n\u00ad\tc/d")}, "bob c/d"),
         ({"vote": pbc.Vote(poll=named)}, ""),
     ]
     for fields, wanted in cases:
@@ -509,6 +517,54 @@ def check_words() -> None:
         expect_word(
             "malformed", lambda b=broken: content.quote_hash(b"bob", bytes(16), b), "no protobuf"
         )
+
+
+def check_shown() -> str:
+    """What is shown (10.2) of what proto/vectors leave out: neighbours, flags, empty names."""
+    unseen = (
+        (0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F),
+        (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
+        (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+        (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3),
+        (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+    )
+    white = (
+        (0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680),
+        (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000),
+    )
+    for number in [n for first, last in (*unseen, *white) for n in range(first - 1, last + 2)]:
+        if number < 0:
+            continue
+        kept = {False: chr(number), True: ""}[any(a <= number <= b for a, b in unseen)]
+        kept = " " if any(a <= number <= b for a, b in white) else kept
+        if kept and kept in '/\\:*?"<>|':
+            continue
+        for make in (shown.name, shown.file_name):
+            expect_equal(make(f"a{chr(number)}b"), f"a{kept}b", f"a name with U+{number:04X}")
+    flag = "\U0001f3f4" + "".join(chr(0xE0000 + ord(c)) for c in "gbsct") + "\U000e007f"
+    heart = "\u2764\ufe0f\u200d\U0001f525"
+    for stays in (flag, heart, "1\ufe0f\u20e3", "\u0646\u200c\u0647", "a\U000e0100\u200d"):
+        expect_equal(shown.text(stays), stays, f"a text {ascii(stays)}")
+    for written, wanted in (
+        ("\U0001f3f4\u200b\U000e0067", "\U0001f3f4\U000e0067"),
+        ("\U0001f3f3\U000e0067", "\U0001f3f3"), ("\U0001f3f4\U000e001f", "\U0001f3f4"),
+        ("\u200e\ufe0f\u200d", "\u200e"), ("\n\ufe0f", "\n"), ("\u200d", ""),
+        ("\u00e9\u200d\u200c", "\u00e9\u200d"), ("\u00e9\ufe0f\ufe0e", "\u00e9\ufe0f"),
+        ("\u00e9\U000e00ff", "\u00e9"), ("\u00e9\U000e01f0", "\u00e9"),
+        ("\u00a0\u200d", "\u00a0\u200d"), ("\u00a0\ufe0f", "\u00a0"), ("a\r\n", "a\n"),
+    ):
+        expect_equal(shown.text(written), wanted, f"a text {ascii(written)}")
+    for written in ("", ".", " . ..\u200b. ", "\u202e"):
+        expect_equal(shown.file_name(written), "file", f"a file name {ascii(written)}")
+    expect_equal(shown.file_name(" .\u200b.\u3000a. .b .\n"), "a. .b", "ends of a file name")
+    for size in (64, 65):
+        written = f" {'b' * (size - 1)}\u200bc "
+        name = written.strip().replace("\u200b", "")
+        whole = size == 64
+        expect_equal(shown.name(written), name if whole else f"{'b' * 63}…", "a long name")
+        cut = f"{'b' * 47}…{'b' * 15}c"
+        expect_equal(shown.file_name(written), name if whole else cut, "a long file name")
+    return ""
 
 
 def check_directory() -> str:
@@ -608,6 +664,14 @@ def lost_chains() -> str:
     expect_equal((taken.lost, taken.rolled_back), (0, False), "the one after it is here")
     expect(not any(c.is_open for c in state.chains[:1]), "the first is open")
     expect_equal([c.is_open for c in state.chains], [False, True, False], "open chains")
+    # By two lengths the one of what it replaces counts, also if the two came with two chains.
+    _, taken = take(known, 1, 0, 0, (chains[0].chain_id, 1), 0)
+    expect_equal((taken.passed_over, taken.rolled_back), (3, False), "two lengths in one")
+    later, _ = take(Chains(), 2, 0, 0, (chains[0].chain_id, 1), 0)
+    later, _ = take(later, 1)
+    _, taken = later.take(first.distribution(), sender, 2)
+    expect_equal(taken.passed_over, 3, "two lengths in two")
+    check_subtracted(chains, take(known, 1, 2)[0], take)
     # Cut to what there can be; without a replaced chain, or with itself, nothing counts.
     _, taken = take(known, 3, 9, 9, (b"", 0), 0, iteration=2)
     wanted = ((chains[3].chain_id, (0, 1)), (chains[2].chain_id, (0, 1, 2)))
@@ -615,6 +679,15 @@ def lost_chains() -> str:
     for replaced in (b"", chains[3].chain_id):
         _, taken = take(known, 3, 0, 3, (b"", 0), 5, replaced_chain_id=replaced)
         expect_equal((taken.missed, taken.lost, taken.passed_over), ((), 0, 0), "of no chain")
+    # What names itself as replaced does not even end another; `missed` counts.
+    itself = {"replaced_chain_id": chains[3].chain_id}
+    both, taken = take(known, 3, 2, 3, ended, 5, **itself)
+    expect_equal(taken.missed, ((chains[3].chain_id, (1, 2)),), "missed of what names itself")
+    expect_equal((taken.lost, taken.passed_over), (0, 0), "by what names itself")
+    expect(all(c.is_open for c in both.chains), "what names itself ends another")
+    # What does so as the other one ends what it replaces.
+    _, taken = take(known, 1, 0, 0, (chains[1].chain_id, 9), 0)
+    expect_equal((taken.passed_over, taken.rolled_back), (3, False), "itself, but not replaced")
     again, taken = take(state, 3, 3, 3, ended, 9)
     expect_equal((again, taken), (state, Taken(chains[3].chain_id, known=True)), "known already")
     # 32 chains of a device at once.
@@ -623,11 +696,49 @@ def lost_chains() -> str:
         made = replace(new_chain(group, sender), replaced_id=bytes([number]) * 8, replaced_length=1)
         state, taken = state.take(made.distribution(0, 1), sender, 3)
         expect_equal(bool(taken.missed), number < 32, f"missed of chain {number}")
+        expect_equal(taken.lost, int(number >= 32), f"lost of chain {number}")
     return ""
 
 
+def check_subtracted(chains: list[SendingChain], state: Chains, take: Callable[..., Any]) -> None:
+    """What is subtracted from `lost_before`; of the second chain, two are missing in `state`."""
+    sender, group = chains[0].sender, chains[0].group
+    second = (group, sender, chains[1].chain_id)
+    ended = (chains[0].chain_id, 3)
+
+    def lost(before: Chains) -> int:
+        found: int = take(before, 3, 0, 3, ended, 3)[1].lost
+        return found
+
+    expect_equal(lost(state), 1, "lost, less what is missing")
+    # A copy is counted by the sender: what came so is neither here nor missing.
+    expect_equal(lost(state.found(second, 1)), 2, "lost, with a copy")
+    expect_equal(lost(state.found(second, 1).found(second, 2)), 3, "lost, with two copies")
+    # What has come counts, and what was passed over before it.
+    begun = replace(chains[1], iteration=0)
+    whole, _ = Chains().take(begun.distribution(), sender, 1)
+    _, message = begun.step()[0].seal(bytes(32), payload.pad(b"", b""))
+    head = split_head(message.head)
+    place = whole.find(head)
+    after, _ = place.chain.receive(message, head, place.header, bytes(32), 1)
+    opened = whole.put(after)
+    expect_equal(lost(opened), 1, "lost, less what has come and what was passed over")
+    expect_equal(lost(opened.found(second, 0)), 2, "lost, less what has come alone")
+    # Not what is of another device, or of another group.
+    for other in (Address(b"alice", 2), Address(b"bob", 1)):
+        elsewhere, _ = Chains().take(begun.distribution(0, 0), other, 1)
+        expect_equal(lost(elsewhere), 3, "lost, whatever another device has sent")
+    elsewhere, _ = Chains().take(
+        replace(begun, group=bytes([1]) * 32, iteration=3).distribution(3), sender, 1
+    )
+    expect_equal(lost(elsewhere), 3, "lost, whatever was sent to another group")
+    # Nor what is of the chains that this one ends: they are judged by what is open afterwards.
+    first, _ = Chains().take(replace(chains[0], iteration=2).distribution(2), sender, 1)
+    expect_equal(lost(first), 3, "lost, whatever the ended chain has")
+
+
 def copies() -> str:
-    """Of what came as a copy the key goes, also ahead of the chain and before it (14.6)."""
+    """Of what came as a copy the key goes, but for what the chain has not reached (14.6)."""
     alice, bob = GroupPeer(b"alice"), GroupPeer(b"bob")
     meet(alice, bob)
     group, news = alice.group_create("", [b"bob"])
@@ -639,15 +750,39 @@ def copies() -> str:
     sent = [alice.group_send(group, b"") for _ in range(5)]
     bob.chains = bob.chains.found(name, 0)
     bob.receive(key)
+    # Neither before the chain nor ahead in it anything was noted.
     bob.chains = bob.chains.found(name, 2)
+    bob.chains = bob.chains.found(name, 4)
     bob.receive(sent[3].envelope)
-    expect_equal(bob.missing(group, alice.address), [(chain.chain_id, [1])], "missing")
-    for index in (0, 2):
-        expect_word("key-gone", lambda i=index: bob.receive(sent[i].envelope), "came as a copy")
+    expect_equal(bob.missing(group, alice.address), [(chain.chain_id, [0, 1, 2])], "passed over")
+    bob.receive(sent[0].envelope)
+    bob.chains = bob.chains.found(name, 2)
+    expect_equal(bob.missing(group, alice.address), [(chain.chain_id, [1])], "after a copy")
+    expect_word("key-gone", lambda: bob.receive(sent[2].envelope), "came as a copy")
     bob.receive(sent[1].envelope)
     bob.chains = bob.chains.found(name, 1)
     expect_word("duplicate", lambda: bob.receive(sent[1].envelope), "came, and then as a copy")
     bob.receive(sent[4].envelope)
+    # At the end of a chain the same.
+    sent += [alice.group_send(group, b"") for _ in range(2)]
+    bob.chains = bob.chains.found(name, 5)
+    alice.group_rotate(group)
+    later = [alice.group_send(group, b"") for _ in range(3)]
+    newest = alice.groups[group].chain
+    assert newest is not None
+    # What was missed in a chain is not missing if a copy of it came first, the rest is as it was.
+    for iteration in (1, 3):
+        bob.chains = bob.chains.found((group, alice.address, newest.chain_id), iteration)
+    bob.receive(alice.group_key(group, bob.address))
+    wanted = [(chain.chain_id, [5, 6]), (newest.chain_id, [0, 2])]
+    expect_equal(bob.missing(group, alice.address), wanted, "at the end of a chain")
+    bob.receive(sent[5].envelope)
+    expect_word("key-gone", lambda: bob.receive(later[1].envelope), "missed, but for a copy")
+    later += [alice.group_send(group, b"") for _ in range(2)]
+    bob.receive(later[4].envelope)
+    wanted = [(chain.chain_id, [6]), (newest.chain_id, [0, 2, 3])]
+    expect_equal(bob.missing(group, alice.address), wanted, "passed over in the next chain")
+    bob.receive(later[3].envelope)
     return ""
 
 
@@ -664,6 +799,7 @@ def self_checks() -> list[Check]:
         ("sizes of control messages and receipts", check_sizes),
         ("control messages of repair", check_repair),
         ("rules of contents", check_content_rules),
+        ("what is shown", check_shown),
         ("what a directory checks", check_directory),
         *group_checks(None),
         ("groups: missed messages", missed_messages),

@@ -4,7 +4,9 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use super::names::Names;
-use super::{DecryptError, Outgoing, ReceivingChain, SenderKeyError, SendingChain, Unverified};
+use super::{
+    DecryptError, Outgoing, ReceivingChain, SenderChains, SenderKeyError, SendingChain, Unverified,
+};
 use crate::address::{Address, DeviceId, UserId};
 use crate::crypto::SigningKey;
 use crate::group::{GroupId, Head};
@@ -13,7 +15,7 @@ use crate::ratchet::Chain;
 use crate::session::Content;
 use crate::timestamp::Timestamp;
 use crate::wire::{
-    Control, DecodeError, GroupMessage, MessageId, Payload, SenderKeyDistribution, pad,
+    Control, DecodeError, GroupMessage, MessageId, Payload, Replaced, SenderKeyDistribution, pad,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
@@ -249,4 +251,20 @@ fn a_group_message_with_a_control_message_in_it_is_malformed_and_used_up() {
     }
     let message = say(&mut alice, rng);
     assert!(opens(&mut bob, &message));
+}
+
+#[test]
+fn a_chain_that_names_itself_as_replaced_ends_nothing() {
+    let mut rng = rng();
+    let mut alice = sender(&mut rng);
+    let mut bob = SenderChains::new(GROUP, address("alice"));
+    bob.take_in(&alice.distribution(), NOW).unwrap().saved();
+    let messages: Vec<_> = (0..4).map(|_| say(&mut alice, &mut rng)).collect();
+    let mut next = sender(&mut rng).distribution();
+    next.replaced = Some(Replaced { chain_id: next.chain_id, length: 0 });
+    next.ended = Some(Replaced { chain_id: alice.chain_id(), length: 1 });
+    let taken = bob.take_in(&next, NOW).unwrap().saved();
+    assert!(!taken.known && taken.closed.is_none());
+    let chain = bob.chain_mut(alice.chain_id()).unwrap();
+    assert!(messages.iter().all(|message| opens(chain, message)));
 }

@@ -98,7 +98,8 @@ impl SenderChains {
             all.passed_over = all.passed_over.saturating_add(value.passed_over);
             all.sender_rolled_back |= value.sender_rolled_back;
         };
-        for replaced in [distribution.replaced(), distribution.ended()].into_iter().flatten() {
+        let ended = [distribution.replaced(), distribution.ended()].into_iter().flatten();
+        for replaced in ended.filter(|_| !distribution.names_itself()) {
             let before = self.chains.iter_mut().find(|chain| chain.chain_id() == replaced.chain_id);
             if let Some(before) = before.filter(|before| before.closed_at().is_none()) {
                 end(before, replaced.length);

@@ -262,7 +262,7 @@ impl Work<'_> {
         let first = handed_over.iteration();
         let missed = first.saturating_sub(handed_over.missed())..first;
         self.missed_of(group, sender, handed_over.chain_id(), missed)?;
-        let replaced = handed_over.replaced().filter(|c| c.chain_id != handed_over.chain_id());
+        let replaced = handed_over.replaced().filter(|_| !handed_over.names_itself());
         let Some(Replaced { chain_id, length }) = replaced else { return Ok(()) };
         let length = length.min(MAX_CHAIN_LEN);
         let missed = length.saturating_sub(handed_over.replaced_missed())..length;

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from . import labels
+from . import labels, shown
 from .errors import MALFORMED, USAGE, ProtocolError
 from .identity import Address
 from .primitives import equal, hkdf, lp, sha256, u32
@@ -29,7 +29,6 @@ MAX_PARTS = 40
 # What is between devices alone: of these there is never anything to show.
 _NEVER_SHOWN = ("sync", "group", "verification")
 _SENT_AT, _REPLY_TO, _QUOTE = 1, 4, 5
-_NOT_IN_NAMES = ("Cc", "Cf", "Zl", "Zp")
 _UNSEEN = {0x200B, 0xFEFF, *range(0x202A, 0x202F), *range(0x2060, 0x206A)}
 
 
@@ -349,11 +348,6 @@ def _degrees(value: int) -> str:
     return f"{sign}{abs(value) // 10**7}.{abs(value) % 10**7:07}"
 
 
-def shown_name(name: str) -> str:
-    """A name as it is shown: one line, without what is not seen or turns others around (10.2)."""
-    return "".join(c for c in name if unicodedata.category(c) not in _NOT_IN_NAMES)
-
-
 def words(message: Any) -> str:
     """What a content says in words (10.3), of whatever length; of no known kind its fallback."""
     kind = message.WhichOneof("kind")
@@ -365,13 +359,13 @@ def words(message: Any) -> str:
     if kind == "edit":
         return value.text.text
     if kind == "attachments":
-        names = ", ".join(shown_name(item.name) for item in value.items if item.name)
+        names = ", ".join(shown.file_name(item.name) for item in value.items if item.name)
         return value.caption.text or names
     if kind == "location":
         place = f"geo:{_degrees(value.latitude)},{_degrees(value.longitude)}"
         return f"{value.name} {place}" if value.name else place
     if kind == "card":
-        return shown_name(value.name)
+        return shown.name(value.name)
     if kind in ("sticker", "reaction"):
         return value.emoji
     return value.question if kind == "poll" else ""

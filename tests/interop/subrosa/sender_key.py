@@ -257,8 +257,8 @@ class Opened:
 class ReceivingChain:
     """A chain of another device's; without a key once it has ended.
 
-    `ends` are the id and the length of each chain that it ends. Of what is in `copied` a copy has
-    come, and so the key is gone.
+    `ends` are the id and the length of the chains that it ends, that which it replaces first. Of
+    what is in `copied`, all of it reached, a copy has come, and so the key is gone.
     """
 
     group: bytes
@@ -311,7 +311,7 @@ class ReceivingChain:
                 raise ProtocolError(DUPLICATE, "this group message was opened before")
         elif iteration in self.missing:
             return
-        elif iteration < self.next or iteration in self.copied:
+        elif iteration < self.next:
             raise ProtocolError(KEY_GONE, "the key of this group message is not kept")
 
     def receive(
@@ -358,8 +358,7 @@ class ReceivingChain:
         missing, key = dict(self.missing), self.key
         for iteration in range(self.next, until):
             message_key, key = kdf_ck(key)
-            if iteration not in self.copied:
-                missing[iteration] = Missing(message_key, now)
+            missing[iteration] = Missing(message_key, now)
         return replace(self, missing=missing, key=key, next=max(self.next, until))
 
     def end(self, length: int, now: int) -> tuple["ReceivingChain", int, bool]:
@@ -397,10 +396,6 @@ def received_chain(distribution: Any, sender: Address) -> ReceivingChain:
     check_distribution(distribution)
     ctx = context(distribution.group_id, sender, distribution.chain_id)
     first = distribution.iteration
-    ends = (
-        (distribution.replaced_chain_id, min(distribution.replaced_length, MAX_LENGTH)),
-        (distribution.ended_chain_id, min(distribution.ended_length, MAX_LENGTH)),
-    )
     return ReceivingChain(
         group=distribution.group_id,
         sender=sender,
@@ -413,9 +408,20 @@ def received_chain(distribution: Any, sender: Address) -> ReceivingChain:
         next=first,
         key=distribution.chain_key,
         replaced_id=distribution.replaced_chain_id,
-        # A chain that names itself ends nothing.
-        ends=tuple(end for end in ends if end[0] not in (b"", distribution.chain_id)),
+        ends=_ends(distribution),
     )
+
+
+def _ends(distribution: Any) -> tuple[tuple[bytes, int], ...]:
+    """What a chain ends; that is nothing if it names itself as replaced (14.4)."""
+    own, replaced = distribution.chain_id, distribution.replaced_chain_id
+    if replaced == own:
+        return ()
+    ends = (
+        (replaced, min(distribution.replaced_length, MAX_LENGTH)),
+        (distribution.ended_chain_id, min(distribution.ended_length, MAX_LENGTH)),
+    )
+    return tuple(end for end in ends if end[0] not in (b"", own))
 
 
 @dataclass(frozen=True)
@@ -444,7 +450,8 @@ class Chains:
     """The chains that a device has of others, oldest first; group, sender and id name one.
 
     `asked` are iterations that were missed before a chain was handed over: no key is here.
-    `copied` are those of chains that are not here, of which a copy has come.
+    `copied` are those of chains that are not here, of which a copy has come: of what was missed
+    it is not missing then.
     """
 
     chains: tuple[ReceivingChain, ...] = ()
@@ -467,19 +474,20 @@ class Chains:
         passed_over, rolled_back = 0, False
         for before in state.of(new.group, sender):
             # The chain that ends it may have come first.
-            ends = [n for c in (*own, new) for name, n in c.ends if name == before.chain_id]
-            if ends and before.is_open:
-                ended, passed, back = before.end(ends[0], now)
+            length = _end_of(before, (*own, new))
+            if length is not None and before.is_open:
+                ended, passed, back = before.end(length, now)
                 state = state.put(ended)
                 passed_over += passed
                 rolled_back |= back
-        missed = []
+        missed, too_many = [], 0
         for chain_id, end, count in _missed_parts(distribution):
             name = (new.group, sender, chain_id)
-            state, iterations = state._ask(name, range(end - min(count, end), end))
+            state, iterations, beyond = state._ask(name, range(end - min(count, end), end))
+            too_many += beyond
             if iterations:
                 missed.append((chain_id, iterations))
-        lost = state._lost_before(distribution, new, own)
+        lost = too_many + state._lost_before(distribution, new, own)
         return state, Taken(new.chain_id, passed_over, rolled_back, False, tuple(missed), lost)
 
     def _lost_before(
@@ -499,8 +507,9 @@ class Chains:
     def _chain(self, name: Name) -> ReceivingChain | None:
         return next((c for c in self.chains if c.name == name), None)
 
-    def _ask(self, name: Name, missed: Iterable[int]) -> tuple["Chains", tuple[int, ...]]:
-        """What was missed, but for what has come and what would open; what of it is looked for."""
+    def _ask(self, name: Name, missed: Iterable[int]) -> tuple["Chains", tuple[int, ...], int]:
+        """What was missed, but for what has come and what would open: what of it is looked for,
+        and how many are lost, since too many chains are looked for."""
         chain = self._chain(name)
         here = set(self.copied.get(name, ()))
         if chain:
@@ -508,9 +517,9 @@ class Chains:
         iterations = tuple(sorted(set(missed) - here))
         asked = [n for n, found in self.asked.items() if n[:2] == name[:2] and found]
         if not iterations or name not in asked and len(asked) >= MAX_MISSED_CHAINS:
-            return self, ()
+            return self, (), len(iterations)
         more = self.asked.get(name, frozenset()) | set(iterations)
-        return replace(self, asked={**self.asked, name: more}), iterations
+        return replace(self, asked={**self.asked, name: more}), iterations, 0
 
     def wanted(self, name: Name) -> list[int]:
         """What is missing of a chain, with a key or without one (section 14.6)."""
@@ -518,13 +527,16 @@ class Chains:
         return sorted({*chain.missing, *asked} - {*chain.opened} if chain else asked)
 
     def found(self, name: Name, iteration: int) -> "Chains":
-        """A copy of a message has come: it is looked for no longer."""
+        """A copy of a message has come: it is looked for no longer. Of what its chain has not
+        reached nothing is noted."""
         asked = self.asked.get(name, frozenset()) - {iteration}
         state = replace(self, asked={**self.asked, name: asked})
         chain = self._chain(name)
         if chain is None:
             copied = self.copied.get(name, frozenset()) | {iteration}
             return replace(state, copied={**self.copied, name: copied})
+        if iteration >= chain.next:
+            return state
         missing = {i: m for i, m in chain.missing.items() if i != iteration}
         copied = chain.copied | {iteration}
         return state.put(replace(chain, missing=missing, copied=copied))
@@ -535,7 +547,8 @@ class Chains:
         for before in own:
             if before.is_open and not before.superseded_at and not is_late:
                 state = state.put(replace(before, superseded_at=now))
-        new = replace(new, copied=self.copied.get(new.name, frozenset()))
+        reached = {i for i in self.copied.get(new.name, ()) if i < new.first}
+        new = replace(new, copied=frozenset(reached))
         copied = {name: found for name, found in self.copied.items() if name != new.name}
         state = replace(state, chains=(*state.chains, new), copied=copied)
         own = [c for c in state.of(new.group, new.sender) if c is not new]
@@ -569,6 +582,15 @@ class Chains:
     def forget(self, now: int) -> "Chains":
         chains = tuple(c.forget(now) for c in self.chains if not c.is_over(now))
         return replace(self, chains=chains)
+
+
+def _end_of(chain: ReceivingChain, others: Iterable[ReceivingChain]) -> int | None:
+    """The length that others say it has: the one that replaces it before all."""
+    said = [
+        (name != c.replaced_id, length)
+        for c in others for name, length in c.ends if name == chain.chain_id
+    ]
+    return min(said, key=lambda end: end[0])[1] if said else None
 
 
 def _missed_parts(distribution: Any) -> list[tuple[bytes, int, int]]:
