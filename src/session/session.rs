@@ -333,9 +333,10 @@ impl Session {
         self.with_one_time_prekey
     }
 
-    /// Whether nothing can be sent any more before the peer has answered.
+    /// Whether nothing can be sent any more before the peer has answered. Of what a clock that
+    /// was ahead has begun, nobody knows how old it is.
     pub(crate) fn is_first_chain_over(&self, now: Timestamp) -> bool {
-        self.bundle_fetched_at().is_some_and(|fetched| now.since(fetched) > FIRST_CHAIN_LIFETIME)
+        self.bundle_fetched_at().is_some_and(|fetched| now.apart(fetched) > FIRST_CHAIN_LIFETIME)
     }
 
     /// How many post-quantum epochs have been mixed in.

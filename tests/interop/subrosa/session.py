@@ -49,7 +49,7 @@ class Session:
 
     def is_over(self, now: int) -> bool:
         """Whether it is still in its first chain, and too late to send in it (4.4)."""
-        return self.handshake is not None and now - self.started > FIRST_CHAIN_LIFETIME
+        return self.handshake is not None and abs(now - self.started) > FIRST_CHAIN_LIFETIME
 
     def is_implausible(self, highest: int, now: int) -> bool:
         """Whether a clock that was ahead has begun it: the peer refuses it (5.6)."""
