@@ -364,13 +364,23 @@ fn a_chain_that_comes_before_its_group_is_known_is_asked_for() {
     let (mut alice, mut bob, mut carol) = three(&mut world);
     world.meet(&mut bob, &mut carol);
     let (group, _lost) = invited_late(&mut world, &mut alice, &mut bob, &carol);
-    say(&mut bob, &group, "one");
-    world.settle(&mut [&mut bob, &mut carol]);
-    // Carol is away as long as Bob's chain comes by itself.
-    world.pass(2 * DAY, &mut [&mut bob]);
-    assert!(lose(&mut world, &carol, |_| true) > 0);
-    world.pass(DAY, &mut [&mut bob, &mut carol]);
-    assert_eq!(carol.texts(), ["one"]);
+    // More devices than are asked for one group within an hour.
+    let mut tablets: Vec<Device> = (0..4).map(|_| world.link(&mut bob)).collect();
+    let mut all: Vec<&mut Device> = tablets.iter_mut().chain([&mut bob]).collect();
+    carol.say(&all[0].user(), "hello");
+    all.push(&mut carol);
+    world.settle(&mut all);
+    let (carol, speakers) = all.split_last_mut().unwrap();
+    for (number, speaker) in speakers.iter_mut().enumerate() {
+        say(speaker, &group, &number.to_string());
+        world.settle(&mut [speaker, carol]);
+    }
+    // Carol is away as long as these chains come by themselves.
+    world.pass(2 * DAY, speakers);
+    assert!(lose(&mut world, carol, |_| true) > 0);
+    world.pass(DAY, &mut all);
+    let texts: BTreeSet<String> = all[5].texts().into_iter().collect();
+    assert_eq!(texts, (0..5).map(|number: usize| number.to_string()).collect());
 }
 
 #[test]

@@ -116,15 +116,15 @@ impl Work<'_> {
         if self.speaker(&address, &group)?.is_some() {
             return self.want_chain(&group, &address);
         }
-        let us = self.own()?.address().clone();
-        if *step != ALL
-            || !self.may_be_member(&address, &group)?
-            || !self.may_again(Counted::IntroductionAsked, &us, &group, INTRODUCTIONS_AN_HOUR)?
-        {
+        if *step != ALL || !self.may_be_member(&address, &group)? {
             return Ok(());
         }
-        let behind = GroupBehind { group_id: *group.as_bytes(), ask: Ask::nothing(), head: None };
-        self.send_control(&address, Control::GroupBehind(Box::new(behind)))?;
+        let us = self.own()?.address().clone();
+        if self.may_again(Counted::IntroductionAsked, &us, &group, INTRODUCTIONS_AN_HOUR)? {
+            let (group_id, ask) = (*group.as_bytes(), Ask::nothing());
+            let behind = GroupBehind { group_id, ask, head: None };
+            self.send_control(&address, Control::GroupBehind(Box::new(behind)))?;
+        }
         let subject = subject_of(&address, &group, CHAIN);
         self.set_due(Job::GroupForgotten, &subject, self.now.after(HOUR))
     }
