@@ -133,9 +133,9 @@ fn a_group_that_was_left_is_forgotten() {
             false => bob.messenger.change_group(&group, GroupChange::Leave).unwrap(),
         }
         world.settle(&mut [&mut alice, &mut bob, &mut carol]);
-        world.pass(29 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+        world.pass(36 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
         assert!(consent(&mut bob, &group).is_some());
-        world.pass(14 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
+        world.pass(7 * DAY, &mut [&mut alice, &mut bob, &mut carol]);
         assert_eq!(consent(&mut bob, &group), None);
         let kept: Vec<u8> = TABLES.chain([GROUPS]).filter(|table| rows(&bob, *table) > 0).collect();
         assert_eq!(kept, [0; 0], "{removed}");

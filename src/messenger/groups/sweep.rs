@@ -18,6 +18,10 @@ use crate::wire::stored::{
 /// How long it is kept how often something was done within an hour.
 const COUNTED: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long a group is known of which we are no member: longer than others ask about what we
+/// said before, by which we would seem to have forgotten it.
+const LEFT_KEPT: Duration = Duration::from_secs(37 * 24 * 60 * 60);
+
 impl Work<'_> {
     /// Looks whether a row of groups is to be forgotten.
     pub(in crate::messenger) fn sweep_group(
@@ -97,7 +101,7 @@ impl Work<'_> {
     fn sweep_known(&mut self, key: &[u8]) -> Result<(), Error> {
         let Ok(group) = key.try_into().map(GroupId::from_bytes) else { return Ok(()) };
         let Some(at) = self.known(&group)?.and_then(|known| known.gone_at) else { return Ok(()) };
-        if self.now.since(at.max(self.steady_since)) > KEPT_TIME {
+        if self.now.since(at.max(self.steady_since)) > LEFT_KEPT {
             self.forget_group(&group)?;
         }
         Ok(())
