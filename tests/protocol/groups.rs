@@ -655,6 +655,29 @@ fn sixteen_chains_of_a_sender_are_kept_and_those_that_ended_first_go() {
 }
 
 #[test]
+fn what_is_missing_of_a_chain_that_goes_is_given_up() {
+    let day = |day: u32| START.after(KEPT_TIME / 30 * day);
+    // The first chain goes with the seventeenth, or when it is old; and what a clock that was
+    // ahead has noticed as missing is not older than that for it.
+    for (others, noticed, expired) in [(16, 0, 0), (1, 0, 32), (1, 90, 32)] {
+        let (mut sending, _, mut rng) = pair();
+        let mut chains = SenderChains::new(GROUP, address(0));
+        chains.take_in(&sending.distribution(), day(0)).unwrap().saved();
+        let sent: Vec<_> = (0..3).map(|_| encrypt(&mut sending, b"words", &mut rng)).collect();
+        let last = GroupMessage::decode(&sent[2]).unwrap();
+        let chain = chains.chain_mut(sending.chain_id()).unwrap();
+        chain.decrypt(&last, &ROSTER, day(noticed)).unwrap().saved();
+        let mut given_up = 0;
+        for _ in 0..others {
+            sending = sending.rotate(day(1), &mut rng);
+            given_up += chains.take_in(&sending.distribution(), day(1)).unwrap().saved().given_up;
+        }
+        given_up += chains.expire(day(expired)).saved();
+        assert_eq!(given_up, 2, "{others} {noticed}");
+    }
+}
+
+#[test]
 fn envelopes_of_a_chain_have_nothing_in_common_but_their_framing() {
     let (mut sending, _, mut rng) = pair();
     let mut seen = BTreeSet::new();

@@ -33,6 +33,8 @@ pub struct TakenIn {
     /// What the ends of the chains show that ended before it, or its own, if it came after
     /// the one that replaces it.
     pub closed: Option<Closed>,
+    /// How many messages were missing of a chain that had to go: they are given up.
+    pub given_up: u32,
 }
 
 /// All chains that one device sends in to one group: mostly one, and those before.
@@ -84,7 +86,7 @@ impl SenderChains {
         }
         for chain in &self.chains {
             if chain.is_of(distribution, &self.sender)? {
-                let known = TakenIn { known: true, closed: None };
+                let known = TakenIn { known: true, closed: None, given_up: 0 };
                 return Ok(Unsaved::new(known, Vec::new(), Vec::new()));
             }
         }
@@ -117,10 +119,11 @@ impl SenderChains {
         rows.extend(rows_of(fresh.chain_id(), []));
         tags.extend(fresh.expected_tags().map(TagChange::Expected));
         self.chains.push(fresh);
-        if self.chains.len() > MAX_CHAINS {
-            self.remove(self.first_to_go(), &mut rows, &mut tags);
-        }
-        Ok(Unsaved::new(TakenIn { known: false, closed }, rows, tags))
+        let given_up = match self.chains.len() > MAX_CHAINS {
+            true => self.remove(self.first_to_go(), &mut rows, &mut tags),
+            false => 0,
+        };
+        Ok(Unsaved::new(TakenIn { known: false, closed, given_up }, rows, tags))
     }
 
     /// Whose chains these are is no member any more: they are over after a time, as if others
@@ -147,7 +150,7 @@ impl SenderChains {
             }
         }
         while let Some(place) = self.chains.iter().position(|chain| chain.is_over(now)) {
-            self.remove(place, &mut rows, &mut tags);
+            count += self.remove(place, &mut rows, &mut tags);
         }
         Unsaved::new(count, rows, tags)
     }
@@ -160,10 +163,12 @@ impl SenderChains {
         ended.min().map_or(0, |(_, place)| place)
     }
 
-    fn remove(&mut self, place: usize, rows: &mut Vec<ChainRow>, tags: &mut Vec<TagChange>) {
+    /// Removes a chain, and says how many of its messages are given up with it.
+    fn remove(&mut self, place: usize, rows: &mut Vec<ChainRow>, tags: &mut Vec<TagChange>) -> u32 {
         let chain = self.chains.remove(place);
         rows.extend(rows_of(chain.chain_id(), chain.row_keys()));
         tags.extend(chain.expected_tags().chain(chain.former_tags()).map(TagChange::Gone));
+        chain.missing().fold(0, |count, _| count + 1)
     }
 
     /// The group.

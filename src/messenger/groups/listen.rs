@@ -253,6 +253,10 @@ impl Work<'_> {
         self.keep_chains(chains);
         let Some(taken) = taken else { return Ok(()) };
         self.send_control(sender, Control::SenderKeySaved(distribution.acknowledgement()))?;
+        if taken.given_up > 0 {
+            let (from, count) = (sender.clone(), u64::from(taken.given_up));
+            self.tell(Happening::Lost { from, count });
+        }
         if let Some(closed) = taken.closed {
             if closed.passed_over > 0 {
                 self.chain_has_gaps(&group, sender)?;
