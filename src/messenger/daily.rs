@@ -102,15 +102,16 @@ impl Work<'_> {
     }
 
     fn sweep_peer(&mut self, key: &[u8]) -> Result<(), Error> {
-        if self.now.since(self.steady_since) <= crate::session::KEPT_TIME {
-            // What was used before the clock leapt may look old, and is not.
-            return Ok(());
-        }
         let Some((address, _)) = table::split_device(key) else { return Ok(()) };
         let here = self.cache.peers.contains_key(&address);
         let mut peer = self.peer(&address)?;
-        let step = peer.expire(self.now);
+        let step = peer.give_up_begun_ahead(self.now);
         self.save_step(&peer, step)?;
+        // What was used before the clock leapt may look old, and is not.
+        if self.now.since(self.steady_since) > crate::session::KEPT_TIME {
+            let step = peer.expire(self.now);
+            self.save_step(&peer, step)?;
+        }
         if here {
             self.keep_peer(peer);
         }

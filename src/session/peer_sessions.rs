@@ -43,6 +43,20 @@ impl Peer {
         Unsaved::new((), rows, Vec::new())
     }
 
+    /// Stops sending in sessions that nobody has answered and that a clock has begun which was
+    /// ahead by more than a first chain lasts: when that time comes, they would seem to be new.
+    /// To be called once a day or so, when the clock is right.
+    pub fn give_up_begun_ahead(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
+        let mut rows = Vec::new();
+        for session in &mut self.sessions {
+            if session.was_begun_ahead(now) && !session.is_given_up() {
+                session.give_up();
+                rows.push(PeerRow::Session(session.id()));
+            }
+        }
+        Unsaved::new((), rows, Vec::new())
+    }
+
     /// Stops sending in all sessions; they still receive. Nothing can be sent before
     /// another one is initiated, or begun by the peer.
     pub fn give_up_all(&mut self) -> Unsaved<(), PeerRow> {

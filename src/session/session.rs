@@ -339,6 +339,11 @@ impl Session {
         self.bundle_fetched_at().is_some_and(|fetched| now.apart(fetched) > FIRST_CHAIN_LIFETIME)
     }
 
+    /// Whether the clock was so far ahead of this time when the bundle was fetched.
+    pub(super) fn was_begun_ahead(&self, now: Timestamp) -> bool {
+        self.bundle_fetched_at().is_some_and(|fetched| fetched.since(now) > FIRST_CHAIN_LIFETIME)
+    }
+
     /// How many post-quantum epochs have been mixed in.
     #[must_use]
     pub fn epochs_mixed(&self) -> u32 {

@@ -49,6 +49,25 @@ fn repeats_that_were_lost_while_the_clock_was_ahead_do_not_count() {
 }
 
 #[test]
+fn a_session_that_was_begun_while_the_clock_was_ahead_never_seems_to_be_new() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (world.person("alice"), world.person("bob"));
+    world.settle(&mut [&mut alice, &mut bob]);
+    let right = subrosa::Clock::now(&world.clock);
+    world.clock.advance(50 * DAY);
+    alice.say(&bob.user(), "a request");
+    world.carry(&mut alice);
+    drop(world.fetch_mail(&bob));
+    world.clock.set(right);
+    // Bob's prekeys of that time are gone.
+    world.pass(52 * DAY, &mut [&mut alice, &mut bob]);
+    bob.read();
+    alice.say(&bob.user(), "another");
+    world.settle(&mut [&mut alice, &mut bob]);
+    assert!(bob.texts().contains(&"another".to_owned()), "{:?}", bob.texts());
+}
+
+#[test]
 fn a_message_without_receipt_is_given_up_though_the_clock_was_ahead() {
     let mut world = World::new();
     let (mut alice, bob) = world.pair();
