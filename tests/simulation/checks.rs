@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use subrosa::{Address, DeviceId, MessageId, UserId};
+use subrosa::{Address, Consent, DeviceId, MessageId, UserId};
 
 use crate::account::Promise;
 use crate::dice::DAY;
@@ -229,7 +229,10 @@ impl World {
             return None;
         }
         let id = self.send(i, other)?;
-        if newest_list && one.user != to {
+        // Who is not accepted hears nothing of further devices (SPEC.md, section 3.4): what
+        // they have not seen goes to them when he is.
+        let consents = |d: &usize| self.contact(*d, &one.user).consent == Consent::Accepted;
+        if newest_list && one.user != to && receivers.iter().all(consents) {
             let devices: Vec<_> = self.listed(other).iter().copied().collect();
             self.devices[i].database.promised.get_mut(&id).unwrap().devices = Some(devices);
         }
