@@ -258,12 +258,11 @@ impl World {
         };
         self.groups.ids.extend(&groups);
         // What was left is forgotten in the end, and is as out of as before.
-        let database = &self.devices[i].database;
+        let database = &self.device(i).database;
         let known = database.members.keys().filter(|group| !groups.contains(group));
-        let left = known.filter(|group| !database.takes_part.contains(group)).copied();
-        for group in left.collect::<Vec<_>>() {
-            self.groups.note_out(group, self.devices[i].address.user.clone());
-        }
+        let left = known.filter(|group| !database.takes_part.contains(group));
+        let (left, us): (Vec<_>, _) = (left.copied().collect(), database.user().clone());
+        left.into_iter().for_each(|group| self.groups.note_out(group, us.clone()));
         for group in groups {
             self.see_group(i, &group);
         }
