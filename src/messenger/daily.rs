@@ -105,13 +105,12 @@ impl Work<'_> {
         let Some((address, _)) = table::split_device(key) else { return Ok(()) };
         let here = self.cache.peers.contains_key(&address);
         let mut peer = self.peer(&address)?;
-        let step = peer.give_up_begun_ahead(self.now);
+        let step = match self.now.since(self.steady_since) > crate::session::KEPT_TIME {
+            true => peer.expire(self.now),
+            // What was used before the clock leapt may look old, and is not.
+            false => peer.end_what_was_begun_ahead(self.now),
+        };
         self.save_step(&peer, step)?;
-        // What was used before the clock leapt may look old, and is not.
-        if self.now.since(self.steady_since) > crate::session::KEPT_TIME {
-            let step = peer.expire(self.now);
-            self.save_step(&peer, step)?;
-        }
         if here {
             self.keep_peer(peer);
         }

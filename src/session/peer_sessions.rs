@@ -43,18 +43,14 @@ impl Peer {
         Unsaved::new((), rows, Vec::new())
     }
 
-    /// Stops sending in sessions that nobody has answered and that a clock has begun which was
-    /// ahead by more than a first chain lasts: when that time comes, they would seem to be new.
-    /// To be called once a day or so, when the clock is right.
-    pub fn give_up_begun_ahead(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
-        let mut rows = Vec::new();
-        for session in &mut self.sessions {
-            if session.was_begun_ahead(now) && !session.is_given_up() {
-                session.give_up();
-                rows.push(PeerRow::Session(session.id()));
-            }
-        }
-        Unsaved::new((), rows, Vec::new())
+    /// Ends the first chains that a clock has begun which was ahead by more than such a chain
+    /// lasts: when that time comes, they would seem to be new. To be called once a day or so,
+    /// when the clock is right.
+    pub fn end_what_was_begun_ahead(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
+        let ahead = self.sessions.iter_mut().filter_map(|session| {
+            session.end_if_begun_ahead(now).then(|| PeerRow::Session(session.id()))
+        });
+        Unsaved::new((), ahead.collect(), Vec::new())
     }
 
     /// Stops sending in all sessions; they still receive. Nothing can be sent before
@@ -86,9 +82,11 @@ impl Peer {
 
     /// Forgets what is older than 30 days: keys and tags, and sessions that do not
     /// send and were not used; but never the newest that the peer is known to have, nor what
-    /// is newer. To be called once a day or so.
+    /// is newer. To be called once a day or so, in the place of
+    /// [`end_what_was_begun_ahead`](Self::end_what_was_begun_ahead), when the clock has been right for 30
+    /// days.
     pub fn expire(&mut self, now: Timestamp) -> Unsaved<(), PeerRow> {
-        let (mut rows, mut tags) = (Vec::new(), Vec::new());
+        let ((), mut rows, mut tags) = self.end_what_was_begun_ahead(now).into_parts();
         let sending = self.sending_session(now).map(Session::id);
         // Where the peer sends while it knows nothing of the session that we send in: in this
         // one, or in any after it of which it has not said anything.

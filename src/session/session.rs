@@ -339,9 +339,12 @@ impl Session {
         self.bundle_fetched_at().is_some_and(|fetched| now.apart(fetched) > FIRST_CHAIN_LIFETIME)
     }
 
-    /// Whether the clock was so far ahead of this time when the bundle was fetched.
-    pub(super) fn was_begun_ahead(&self, now: Timestamp) -> bool {
-        self.bundle_fetched_at().is_some_and(|fetched| fetched.since(now) > FIRST_CHAIN_LIFETIME)
+    /// Ends the first chain for good if the clock was too far ahead when the bundle was fetched;
+    /// says whether it was.
+    pub(super) fn end_if_begun_ahead(&mut self, now: Timestamp) -> bool {
+        let pending = self.pending.as_mut();
+        let ahead = pending.filter(|p| p.bundle_fetched_at.since(now) > FIRST_CHAIN_LIFETIME);
+        ahead.map(|pending| pending.bundle_fetched_at = Timestamp::default()).is_some()
     }
 
     /// How many post-quantum epochs have been mixed in.
