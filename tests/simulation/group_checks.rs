@@ -20,6 +20,9 @@ impl World {
     ///
     /// Nothing is required in a group in which somebody has ever blocked somebody.
     ///
+    /// What somebody says last, and then nothing more, shows nowhere: who takes part in the
+    /// owner's eyes has said something since.
+    ///
     /// Nothing is required of a device whose disk was restored or copied, neither of what it
     /// said nor of what it should have heard: it does not know which chains it has lost. What
     /// is said last has to reach it all the same.
@@ -28,7 +31,9 @@ impl World {
         let senders = self.devices.iter().filter(|device| self.is_listed(device));
         for sender in senders.filter(|device| !fell_back(device)) {
             let mut missing = self.missing_of(sender);
-            for (id, said) in &sender.database.said {
+            let spoke =
+                |said: &Said| self.groups.spoke.contains(&(sender.address.clone(), said.group));
+            for (id, said) in sender.database.said.iter().filter(|(_, said)| spoke(said)) {
                 for promise in self.owed(sender, said) {
                     let lacking = self.lacking(sender, *id, promise).into_iter();
                     for address in lacking.filter(|to| !self.forgotten.contains_key(to)) {
@@ -116,7 +121,9 @@ impl World {
     pub(crate) fn all_speak_in_groups(&mut self) {
         for group in self.groups.ids.clone() {
             for (i, _) in self.taking_part(&group) {
-                self.say(i, &group);
+                if self.say(i, &group).is_some() {
+                    self.groups.spoke.insert((self.devices[i].address.clone(), group));
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use subrosa::{
-    Consent, Content, Error, Group, GroupChange, GroupId, MessageId, Messenger, Role, UserId,
+    Address, Consent, Content, Error, Group, GroupChange, GroupId, MessageId, Messenger, Role,
+    UserId,
 };
 
 use crate::account::{Promise, Said};
@@ -31,6 +32,8 @@ pub(crate) struct Groups {
     /// When somebody was last out of a group, or not in it with all devices, in anybody's
     /// eyes.
     out: BTreeMap<(GroupId, UserId), u64>,
+    /// Which devices said something in peace, where.
+    pub(crate) spoke: BTreeSet<(Address, GroupId)>,
 }
 
 impl Groups {
@@ -47,6 +50,7 @@ impl Groups {
             acts: 0,
             moment: 1,
             out: BTreeMap::new(),
+            spoke: BTreeSet::new(),
         }
     }
 
