@@ -72,7 +72,8 @@ impl World {
         let known = primary.database.own_devices.iter().copied();
         let known: BTreeSet<_> = known.filter(|device| Some(*device) != but_for).collect();
         let copied = self.copies.iter().any(|copy| copy.address == primary.address);
-        known == newest && !copied
+        // A device that came and went meanwhile makes a newer list too.
+        known == newest && account.removed.is_subset(&primary.database.gone) && !copied
     }
 
     /// Whether a device waits to be linked by a primary that could. One that was restored to
