@@ -195,7 +195,9 @@ def generations() -> str:
     event = bob.receive(alice.send(to_bob, b"newest").envelope)
     expect_equal(event.content, b"newest", "content")
     contact = alice.contacts[to_bob]
-    alone = (ahead,)
+    alice.contacts[to_bob] = replace(contact, sessions=(ahead,))
+    expect_word("usage", lambda: alice.send(to_bob, b""), "a first chain from later on")
+    alone = (replace(ahead, started=newest.started),)
     alice.contacts[to_bob] = replace(contact, sessions=alone)
     expect_word("refused", lambda: bob.receive(alice.send(to_bob, b"").envelope), "a leap")
     given_up = tuple(replace(session, given_up=True) for session in contact.sessions)
