@@ -21,7 +21,7 @@
 //! | `receive`, `search`, `held`, `peers` | receiving |
 //! | `linking`, `link_code`, `devices`, `backup`, `recovery_key` | devices of one account |
 //! | `learn`, `contact`, `people`, `own`, `prekeys` | who there is |
-//! | `repair`, `health`, `serve` | what went missing |
+//! | `repair`, `silence`, `health`, `serve` | what went missing |
 //! | `groups/` | who is in a group, and what is said there |
 //! | `fading` | messages that disappear |
 //! | `due`, `daily`, `clock` | what is done by time |
@@ -66,6 +66,7 @@ mod scan;
 mod schedule;
 mod search;
 mod serve;
+mod silence;
 mod table;
 mod view;
 mod work;
